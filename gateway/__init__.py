@@ -1,0 +1,5 @@
+"""dipgate: from a hospital's records to a reconciled DIP settlement."""
+
+from importlib.metadata import version
+
+__version__ = version("dipgate")

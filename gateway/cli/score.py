@@ -1,0 +1,59 @@
+"""`dipgate score`: points of grouped cases from stated amounts and coefficients."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from dipgate.cli.frame import global_options, globals_of, print_json
+from dipgate.cli.json_lines import each_line, line_options, print_lacking
+
+if TYPE_CHECKING:
+    from dipgate.pregrouper.scoring_given import GivenScore
+
+
+@click.command()
+@line_options
+@global_options
+@click.pass_context
+def score(
+    ctx: click.Context, file: str, policy_id: str, sets: tuple[str, ...], as_json: bool
+) -> int:
+    """给已入组的病例计分：读 JSON Lines（FILE 或标准输入），按政策的费用区间逐步算出分值。"""
+    from dipgate.config.policy_set import with_settings
+    from dipgate.core.score_input import ScoreInput
+    from dipgate.pregrouper.scoring_given import given_as_json, score_given
+
+    policy = with_settings(policy_id, sets, globals_of(ctx).state_if_named())
+
+    def work(number: int, line: ScoreInput) -> None:
+        found = score_given(line, policy)
+        case_id = line.case or str(number)
+        if as_json:
+            print_json(given_as_json(case_id, found, policy))
+        else:
+            _print(case_id, found)
+
+    return each_line(ScoreInput, file, work)
+
+
+_STATUS = {
+    "SCORED": "已计分",
+    "NOT_CONFIGURED": "不能计分，缺参数或数据",
+    "PAY_COST": "按实际费用",
+    "REVIEW": "特例单议",
+    "OUT_OF_SCOPE": "不计分",
+}
+
+
+def _print(case_id: str, found: GivenScore) -> None:
+    from dipgate.pregrouper.words import form_words
+
+    result = found.result
+    shown = "" if result.score is None else f" {result.score:f} 分"
+    click.echo(f"{case_id}  {_STATUS[result.status.value]}{shown}")
+    for step in result.trace:
+        value = f" = {step.value}" if step.value and step.value not in step.text else ""
+        click.echo(f"  {form_words(step.text)}{value}" + (f"（{step.ref}）" if step.ref else ""))
+    print_lacking(result.not_configured, result.warnings, found.unused)

@@ -1,0 +1,1 @@
+"""Models, money, codes, findings, errors and protocols. Pure: no files, sockets or SQL."""

@@ -1,0 +1,1 @@
+"""Wiring: the system clock, and opening a state folder for work."""

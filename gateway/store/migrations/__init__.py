@@ -1,0 +1,1 @@
+"""Migration scripts of the operational store, run by `dipgate.store.schema`."""

@@ -1,0 +1,1 @@
+"""Pages of the desk, found by walking this package."""

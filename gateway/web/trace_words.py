@@ -1,0 +1,224 @@
+"""The trace of a group in words: names that a policy file uses become what they mean."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+
+from dipgate.core.grouping import Step
+from dipgate.core.not_principal import barred_sentence
+from dipgate.pregrouper.words import FACT_WORDS, FORM_WORDS
+
+SELECTOR_WORDS: Mapping[str, str] = MappingProxyType(
+    {
+        "layer_order": "按政策的层次先后",
+        "core_first": "核心病种优先",
+        "main_op_in_key": "含主要手术的优先",
+        "full_code_over_prefix": "完整编码优先于短编码",
+        "exact_cover": "手术全部对上的优先",
+        "max_and_terms": "要求手术最多的优先",
+        "max_matched_ops": "对上手术最多的优先",
+        "max_related_matched": "对上相关手术最多的优先",
+        "principal_only_row": "不带相关手术的优先",
+        "surgery_max_score": "手术病种取分值最高",
+        "max_score": "取分值最高",
+        "closest_fee": "取平均费用最接近的",
+        "comp_surgery_if_unmatched_surgery": "核心病种都漏了手术时取手术综合病种",
+        "rank": "按政策的类别先后",
+        "table_order": "按目录顺序",
+    }
+)
+GROUP_STEPS: Mapping[str, str] = MappingProxyType(
+    {
+        "input": "主要诊断",
+        "normalise": "代码规范",
+        "route": "付费方式",
+        "exclude": "不入组的码",
+        "exclude_op": "不入组的手术",
+        "operations": "手术操作",
+        "tcm": "中医病种",
+        "pre": "先期分组",
+        "merge": "并项",
+        "aux_split": "诊断细分",
+        "base": "基础规则",
+        "core": "核心病种",
+        "basic": "基层病种",
+        "comprehensive": "综合病种",
+        "later": "后面的层次",
+        "select": "取舍",
+        "ambiguous": "并列",
+        "floor": "没有病种时",
+        "blank": "空白病组",
+        "auxiliary": "辅助分型",
+        "result": "入组",
+        "printed_code": "印出的编码",
+    }
+)
+"""Steps of a grouping, in the order in which they may come."""
+SCORE_STEPS: Mapping[str, str] = MappingProxyType(
+    {
+        "scope": "范围",
+        "input": "已知的数",
+        "fee": "费用口径",
+        "base": "病种分值",
+        "average": "平均费用",
+        "parameter": "参数",
+        "condition": "条件",
+        "case_rule": "特殊病例",
+        "ratio": "费用倍率",
+        "zone": "费用区间",
+        "institution": "机构系数",
+        "auxiliary": "辅助系数",
+        "add_on": "加成",
+        "form": "计分方式",
+        "score": "病例分值",
+        "price": "总额",
+        "fund_share": "基金比例",
+        "amount": "预计支付",
+        "gain_fund": "与记账比",
+        "gain_total": "按总费用",
+        "review": "特例单议",
+        "pay_cost": "按费用付",
+    }
+)
+"""Steps of score and money. The same name may mean another thing there than in a grouping."""
+PATH_WORDS: Mapping[str, str] = MappingProxyType(
+    {
+        "auxiliary": "政策 · 辅助分型",
+        "case": "病例",
+        "catalogue.library": "政策 · 分组目录库",
+        "grouping": "政策 · 分组",
+        "grouping.blank_code": "政策 · 空白病组",
+        "grouping.bx_tie": "政策 · 并项规则",
+        "grouping.comprehensive": "政策 · 综合病种",
+        "grouping.comprehensive.floor": "政策 · 没有病种时",
+        "grouping.exclusions.dx_list": "不纳入分组的主要诊断",
+        "grouping.exclusions.op_list": "不纳入分组的手术操作",
+        "grouping.layers": "政策 · 层次先后",
+        "grouping.maps.dx": "政策 · 编码版本对照",
+        "grouping.normalise": "代码规范",
+        "grouping.op_type": "政策 · 治疗方式",
+        "grouping.select": "政策 · 选择规则",
+        "grouping.unmapped_codes": "政策 · 目录外的编码",
+        "input": "给出的数",
+        "library": "分组目录库",
+        "library.average_fee": "目录 · 平均费用",
+        "library.blank_group": "目录 · 空白病组",
+        "library.score": "目录 · 病种分值",
+        "policy": "付费政策",
+        "primary-care": "国家基层病种名单",
+        "routing": "政策 · 付费方式",
+        "scoring": "政策 · 计分",
+        "scoring.add_ons": "政策 · 加成",
+        "scoring.average_fee": "政策 · 平均费用",
+        "scoring.average_fee_factor": "政策 · 平均费用系数",
+        "scoring.deviation.extreme": "政策 · 费用超高",
+        "scoring.deviation.high": "政策 · 费用极高",
+        "scoring.deviation.low": "政策 · 费用极低",
+        "scoring.fee_basis": "政策 · 费用口径",
+        "scoring.institution": "政策 · 机构系数",
+        "scoring.normal": "政策 · 正常病例",
+        "scoring.rounding": "政策 · 舍入",
+        "scoring.special_review": "政策 · 特例单议",
+        "scoring.ungrouped": "政策 · 未入组病例",
+        "scoring.zero_score_group": "政策 · 零分病种",
+        "settlement": "政策 · 结算",
+        "settlement.fund_ratio": "政策 · 基金支付比例",
+        "settlement.fund_share": "政策 · 基金支付",
+        "settlement.fund_share_from": "政策 · 基金支付比例的来历",
+        "settlement.point_value": "政策 · 点值",
+        "settlement.pools": "政策 · 险种",
+        "settlement.price_keys": "政策 · 点值按什么分",
+        "tcm_map": "中医病种对照",
+    }
+)
+"""Paths of a policy, a library or a case, in words; the longest one that begins a path speaks."""
+CONDITION_WORDS: Mapping[str, str] = MappingProxyType(
+    {
+        "and": "且",
+        "or": "或",
+        "not": "不是",
+        "in": "属于",
+        **FACT_WORDS,
+        "low": "费用极低",
+        "normal": "费用正常",
+        "high": "费用极高",
+        "extreme": "费用超高",
+    }
+)
+"""Names that a policy's conditions use."""
+_CONDITIONAL = frozenset({"auxiliary", "condition", "case_rule", "add_on"})
+"""Steps whose sentence may quote a condition or a dimension."""
+_NAME = re.compile(r"(?<![\w.@*-])[a-z]+(?:_[a-z]+)*(?![\w.@*:-])")
+_PATH = re.compile(r"[a-z][\w-]*(?:\.[\w-]+|\[\d+\])*")
+_KEY = re.compile(r"诊断键 (\S+) 有 (\d+) 个病种，满足 (\d+) 个")
+_SELECTOR = re.compile(r"选择规则 (\w+)")
+_VALUED = frozenset({"score", "ratio", "form"})
+"""Steps whose sentence stops before the number that came out."""
+
+
+def step_words(step: Step, excluded: str) -> str:
+    """The sentence of a step for the screen; `excluded`: what the status is called there."""
+    if step.step == "scope" and step.text.endswith("不计分"):
+        return f"{excluded}，不计分"
+    if step.step == "exclude":
+        return barred_sentence(step.text)
+    text = step.text
+    path = step.ref.partition(" ")[0]
+    if path and text.startswith(f"{path} "):
+        text = f"{path_words(path)}{text[len(path) :]}"
+    if step.step == "form":
+        text = text.replace("（未舍入）", "")
+        name = next((name for name in FORM_WORDS if f"按 {name} 计分" in text), "")
+        if name:
+            text = f"{FORM_WORDS[name]}{text.removeprefix(f'按 {name} 计分')}"
+    if step.step in _CONDITIONAL:
+        text = condition_words(text)
+    if step.step in _VALUED and step.value and step.value not in text:
+        text = f"{text} = {step.value}"
+    text = _KEY.sub(r"按诊断编码 \1 查到 \2 个病种，条件都满足的 \3 个", text)
+    return selector_words(text)
+
+
+def selector_words(text: str) -> str:
+    """`选择规则 core_first …` → `核心病种优先 …`; names that nobody knows stay."""
+    return _SELECTOR.sub(lambda found: SELECTOR_WORDS.get(found[1], found[0]), text)
+
+
+def ref_words(step: Step) -> str:
+    """What a step stands on, in words: a path of the policy becomes what it means.
+
+    A library is called one; what the sentence says already is not said again.
+    """
+    if step.step == "result" and step.value.startswith("第"):
+        return f"目录{step.value}"
+    path = step.ref.partition(" ")[0]
+    words = path_words(path)
+    if words == path:
+        words = f"目录 {step.ref}" if "@" in path else step.ref
+    return "" if words in step.text else words
+
+
+def path_words(path: str) -> str:
+    """`scoring.institution.table.3` → `政策 · 机构系数`; a path that nobody knows stays."""
+    if _PATH.fullmatch(path) is None:
+        return path
+    parts = re.split(r"\.|(?=\[)", path)
+    for length in range(len(parts), 0, -1):
+        words = PATH_WORDS.get(".".join(parts[:length]))
+        if words:
+            return words
+    return path
+
+
+def condition_words(text: str) -> str:
+    """`符合 tcm_share > 0.6` → `符合 中医治疗占比 > 0.6`; codes and other words stay."""
+    return _NAME.sub(lambda found: CONDITION_WORDS.get(found[0], found[0]), text)
+
+
+def missing_words(paths: Sequence[str]) -> str:
+    """Parameters that are not there, in words and by the path where they would be written."""
+    return "、".join(
+        path if path_words(path) == path else f"{path_words(path)}（{path}）" for path in paths
+    )

@@ -1,0 +1,366 @@
+"""The operations of a case made ready for matching: known codes, attributes, classes.
+
+Source: dip-grouping.md sections 4 (normalisation), 6 (attribute and level) and 7 (operations that
+may not be principal).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+from dipgate.core.case import Case
+from dipgate.core.library import NotMain, OpFacts, OpNotMain
+from dipgate.core.policy import Policy
+from dipgate.pregrouper.library import CONSERVATIVE, DIAGNOSTIC, SURGERY, THERAPY
+from dipgate.pregrouper.national_conditions import dx_test
+
+_ATTRIBUTES = {"手术": SURGERY, "治疗性操作": THERAPY, "诊断性操作": DIAGNOSTIC}
+_ORDER = (SURGERY, THERAPY, DIAGNOSTIC, CONSERVATIVE)
+EVERY_CLASS = frozenset(_ORDER)
+ONLY_CONSERVATIVE = frozenset((CONSERVATIVE,))
+SIMPLE_LEVEL = 3
+"""`incision0_and_level_lt3`: below this level, with incision class 0."""
+
+
+@dataclass(frozen=True, slots=True)
+class Operations:
+    """`codes` in the case's order, the first is principal; `letters` are their classes.
+
+    A letter is S, T, D, N (no attribute), or empty when it cannot be known.
+    """
+
+    codes: tuple[str, ...]
+    letters: tuple[str, ...]
+    conservative: bool
+    """True when no operation has, or may have, an attribute."""
+    classes: frozenset[str]
+    """Treatment classes that the case may belong to; more than one: a person must say."""
+    warnings: tuple[str, ...]
+    restored: tuple[str, ...]
+    every: tuple[str, ...] = ()
+    """Operations before any was set aside by a list: what 不限定为主要手术操作 looks at."""
+    set_aside: tuple[str, ...] = ()
+    """One sentence per operation that a list took out or moved down."""
+
+    @property
+    def principal(self) -> str:
+        return self.codes[0] if self.codes else ""
+
+    @property
+    def surgical(self) -> frozenset[str]:
+        return frozenset(
+            code for code, letter in zip(self.codes, self.letters, strict=True) if letter == SURGERY
+        )
+
+
+NO_CATALOGUE = "W_MISSING_INPUT 没有手术操作目录，不能判断治疗方式（icd9cm3）"
+NO_OPERATIONS = Operations((), (), True, ONLY_CONSERVATIVE, (), ())
+
+
+class Attributes:
+    """Class and facts of an operation: the library's dictionary first, then the catalogue's."""
+
+    __slots__ = ("_catalogue", "_facts", "_interventional", "_letters")
+
+    def __init__(
+        self,
+        policy: Policy,
+        op_category: Mapping[str, str] | None,
+        facts: Mapping[str, OpFacts] | None,
+    ) -> None:
+        self._catalogue, self._facts = op_category, facts
+        self._interventional = policy.grouping.op_type.interventional_as or ""
+        self._letters: dict[str, str] = {}
+
+    @property
+    def known(self) -> bool:
+        """Is there any table of attributes?"""
+        return self._catalogue is not None or self._facts is not None
+
+    def __contains__(self, code: object) -> bool:
+        return (self._facts is not None and code in self._facts) or (
+            self._catalogue is not None and code in self._catalogue
+        )
+
+    def letter(self, code: str) -> str:
+        """S, T, D, N (no attribute), or empty when it cannot be known."""
+        found = self._letters.get(code)
+        if found is None:
+            found = self._letters[code] = self._read(code)
+        return found
+
+    def facts(self, code: str) -> OpFacts | None:
+        return None if self._facts is None else self._facts.get(code)
+
+    @property
+    def has_facts(self) -> bool:
+        return self._facts is not None
+
+    def _read(self, code: str) -> str:
+        if not self.known:
+            return ""
+        facts = self.facts(code)
+        word = facts.attribute if facts is not None else ""
+        if not word and self._catalogue is not None:
+            word = self._catalogue.get(code, "")
+        if word == "介入治疗":
+            return _ATTRIBUTES.get(self._interventional, "")
+        return _ATTRIBUTES.get(word, CONSERVATIVE)
+
+
+@dataclass(frozen=True, slots=True)
+class OpRules:
+    """What a policy says of operations, and the tables it needs; the same for every case."""
+
+    attributes: Attributes
+    library_codes: Collection[str]
+    """Codes that the library names, in its groups or in its list: known without a catalogue."""
+    use_unmapped: bool
+    case_type_from: str
+    simple_op: str
+    op_list: str
+    """`exact`, `drop`, or empty where no list is used."""
+    promote_next: bool
+    undecided: bool
+    """The policy uses the list and does not say what a conservative principal means."""
+    not_main: Mapping[str, OpNotMain] | None
+    mapping: Mapping[str, tuple[str, ...]] | None = None
+    """Version map of the case's codes; None where the policy maps nothing."""
+
+
+def op_rules(
+    policy: Policy,
+    library_codes: Collection[str],
+    op_category: Mapping[str, str] | None,
+    dictionary: Mapping[str, OpFacts] | None = None,
+    not_main: Mapping[str, OpNotMain] | None = None,
+    mapping: Mapping[str, tuple[str, ...]] | None = None,
+) -> OpRules:
+    rules = policy.grouping
+    listed = rules.exclusions.op_list or ""
+    said = rules.exclusions.on_conservative_main
+    return OpRules(
+        attributes=Attributes(policy, op_category, dictionary),
+        library_codes=frozenset((*library_codes, *not_main)) if not_main else library_codes,
+        use_unmapped=rules.unmapped_codes == "use",
+        case_type_from=rules.op_type.case_type_from or "",
+        simple_op=rules.op_type.simple_op or "",
+        op_list=listed if listed in ("drop", "exact") else "",
+        promote_next=said == "promote_next",
+        undecided=listed == "exact" and said is None,
+        not_main=not_main,
+        mapping=mapping,
+    )
+
+
+def operations_of(
+    case: Case,
+    policy: Policy,
+    library_codes: Collection[str],
+    op_category: Mapping[str, str] | None,
+) -> Operations:
+    """`operations_for` without any list of operations that may not be principal."""
+    return operations_for(case, op_rules(policy, library_codes, op_category), "")
+
+
+def operations_for(case: Case, rules: OpRules, dx: str) -> Operations:
+    """Collapse duplicates, map and restore codes, set aside what the lists say, read attributes."""
+    if not case.procedures:
+        return NO_OPERATIONS
+    warnings: list[str] = []
+    restored: list[str] = []
+    codes = _known_codes(case, rules, warnings, restored)
+    every = tuple(codes)
+    set_aside: list[str] = []
+    if rules.op_list and codes:
+        codes = _without_listed(codes, rules, dx, warnings, set_aside)
+    attributes = rules.attributes
+    letters = tuple(attributes.letter(code) for code in codes)
+    if codes and not attributes.known:
+        warnings.append(NO_CATALOGUE)
+    elif codes and letters[0] == CONSERVATIVE:
+        warnings.append(f"W_CHECK_PRINCIPAL_OP 主要手术操作 {codes[0]} 没有手术类别")
+    simple = _simple(codes, letters, rules, warnings)
+    return Operations(
+        codes=tuple(codes),
+        letters=letters,
+        conservative=simple,
+        classes=ONLY_CONSERVATIVE if simple else _classes(letters, rules.case_type_from),
+        warnings=tuple(warnings),
+        restored=tuple(restored),
+        every=every,
+        set_aside=tuple(set_aside),
+    )
+
+
+def _known_codes(case: Case, rules: OpRules, warnings: list[str], restored: list[str]) -> list[str]:
+    attributes, library_codes = rules.attributes, rules.library_codes
+    codes: list[str] = []
+    for procedure in case.procedures:
+        code = procedure.code
+        if rules.mapping is not None:
+            mapped = _mapped(code, rules.mapping, warnings)
+            if not mapped:
+                continue
+            if mapped != code:
+                restored.append(f"{code} → {mapped}（按编码版本映射）")
+            code = mapped
+        known = not attributes.known or code in attributes or code in library_codes
+        if not known:
+            found = restore_zeros(code, attributes, library_codes)
+            if found:
+                restored.append(f"{code} → {found}")
+                code = found
+            else:
+                tail = "按原码参与" if rules.use_unmapped else "不参与入组"
+                warnings.append(f"W_UNMAPPED 手术操作 {code} 不在目录中，{tail}")
+                if not rules.use_unmapped:
+                    continue
+        if code not in codes:
+            codes.append(code)
+    return codes
+
+
+def _mapped(code: str, mapping: Mapping[str, tuple[str, ...]], warnings: list[str]) -> str:
+    targets = mapping.get(code, ())
+    if len(targets) == 1:
+        return targets[0]
+    what = f"对应 {len(targets)} 个编码" if targets else "没有对应的编码"
+    warnings.append(f"W_UNMAPPED 手术操作 {code} 在版本映射表中{what}，不参与入组")
+    return ""
+
+
+def _without_listed(
+    codes: list[str], rules: OpRules, dx: str, warnings: list[str], set_aside: list[str]
+) -> list[str]:
+    """Treat the codes of the list; the first of those returned is the principal operation."""
+    listed = rules.not_main
+    if listed is None:
+        warnings.append("W_MISSING_INPUT 没有不纳入分组的手术操作目录，未剔除手术操作")
+        return codes
+    if rules.op_list == "drop":
+        kept = [code for code in codes if code not in listed]
+        set_aside += [f"手术操作 {code} 不纳入分组，剔除" for code in codes if code in listed]
+        return kept
+    main, conservative = _principal(codes, rules, listed, dx, set_aside)
+    if conservative:
+        if rules.undecided:
+            warnings.append(
+                "W_NOT_CONFIGURED 政策没有写主要手术按保守治疗时如何入组，按保守治疗"
+                "（grouping.exclusions.on_conservative_main）"
+            )
+        tail = f"改由 {codes[main]} 作主要手术" if 0 <= main < len(codes) else "按保守治疗入组"
+        warnings.append(
+            f"W_CHECK_PRINCIPAL_OP 主要手术操作 {conservative} 在不纳入分组的名单中，{tail}"
+        )
+    if not 0 <= main < len(codes):
+        if not conservative:
+            warnings.append(
+                f"W_CHECK_PRINCIPAL_OP 手术操作 {codes[0]} 等都不可作为主要手术操作，按保守治疗入组"
+            )
+        return []
+    kept = [codes[main]]
+    for at, code in enumerate(codes):
+        entry = listed.get(code)
+        if at == main:
+            continue
+        if entry is not None and entry.treatment is NotMain.CONSERVATIVE:
+            set_aside.append(f"相关手术操作 {code} 在名单中（按保守治疗入组），剔除")
+        else:
+            kept.append(code)
+    return kept
+
+
+def _principal(
+    codes: list[str],
+    rules: OpRules,
+    listed: Mapping[str, OpNotMain],
+    dx: str,
+    set_aside: list[str],
+) -> tuple[int, str]:
+    """Place of the principal operation (-1: none), and the code that made the case conservative."""
+    conservative = ""
+    for at, code in enumerate(codes):
+        entry = listed.get(code)
+        if entry is None:
+            return at, conservative
+        if entry.treatment is NotMain.NEVER:
+            set_aside.append(
+                f"手术操作 {code} 不可作为主要手术操作，看下一个（名单第{entry.row}行）"
+            )
+            continue
+        if entry.treatment is NotMain.LIMITED and _in_categories(dx, entry.categories):
+            return at, conservative
+        limited = "主要诊断不在限定范围，" if entry.treatment is NotMain.LIMITED else ""
+        set_aside.append(f"主要手术操作 {code}：{limited}按保守治疗入组（名单第{entry.row}行）")
+        conservative = conservative or code
+        if not rules.promote_next:
+            return -1, conservative
+    return -1, conservative
+
+
+def _in_categories(dx: str, categories: Sequence[str]) -> bool:
+    return any(dx_test(item).meets(dx) for item in categories)
+
+
+def _simple(
+    codes: list[str], letters: tuple[str, ...], rules: OpRules, warnings: list[str]
+) -> bool:
+    """Does the case hold only simple operations? Unknown reads as no."""
+    bare = all(letter == CONSERVATIVE for letter in letters)
+    if bare or rules.simple_op != "incision0_and_level_lt3":
+        return bare
+    if not rules.attributes.has_facts:
+        warnings.append("W_MISSING_INPUT 没有手术操作字典（切口、级别），只按手术类别判断简单操作")
+        return False
+    for code, letter in zip(codes, letters, strict=True):
+        facts = rules.attributes.facts(code)
+        if facts is None and letter == CONSERVATIVE:
+            continue
+        if facts is None or facts.incision is None or facts.level is None:
+            warnings.append(f"W_MISSING_INPUT 手术操作字典没有 {code} 的切口或级别，不按简单操作")
+            return False
+        if facts.incision != 0 or facts.level >= SIMPLE_LEVEL:
+            return False
+    return True
+
+
+def restore_zeros(
+    code: str, known: Collection[str] | Attributes, library_codes: Collection[str]
+) -> str:
+    """The one known code with the same digits after a spreadsheet ate zeros; else empty text.
+
+    `6.31` → `06.3100` when only that one exists; two that fit are not chosen between.
+    """
+    whole, dot, rest = code.partition(".")
+    if not whole.isdigit() or len(whole) > 2 or not dot or not rest.isdigit() or len(rest) > 4:
+        return ""
+    padded = whole.zfill(2)
+    tries = {f"{padded}.{rest}{'0' * more}" for more in range(5 - len(rest))} - {code}
+    found = [text for text in tries if text in known or text in library_codes]
+    return found[0] if len(found) == 1 else ""
+
+
+def class_of(keys: Sequence[str], rules: OpRules, principal: str) -> str:
+    """Class of a core row that names none: of its principal code, or the highest of its codes."""
+    if not rules.attributes.known or not keys:
+        return ""
+    if rules.case_type_from == "principal":
+        return rules.attributes.letter(principal if principal in keys else keys[0])
+    letters = [rules.attributes.letter(key) or CONSERVATIVE for key in keys]
+    return min(letters, key=_ORDER.index)
+
+
+def _classes(letters: tuple[str, ...], wanted: str) -> frozenset[str]:
+    """Treatment class from the principal operation, or the highest of all (`case_type_from`)."""
+    if not letters:
+        return ONLY_CONSERVATIVE
+    if wanted == "max_of_all":
+        if "" in letters:
+            return EVERY_CLASS
+        return frozenset((min(letters, key=_ORDER.index),))
+    if wanted == "principal":
+        return frozenset((letters[0],)) if letters[0] else EVERY_CLASS
+    known = frozenset(letters)
+    return known if len(known) == 1 and "" not in known else EVERY_CLASS
