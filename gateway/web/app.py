@@ -30,7 +30,7 @@ from dipgate.web.filters import FILTERS
 from dipgate.web.guard import SERVICE, Permission
 from dipgate.web.navigation import counts_of
 from dipgate.web.page import Page, error_answer, error_id
-from dipgate.web.pages.login import again_fragment
+from dipgate.web.pages.login import again_fragment, log_in_anew
 from dipgate.web.passwords import Passwords
 from dipgate.web.routes import Route, page_modules, routes_of
 from dipgate.web.service import Gate, serve
@@ -170,6 +170,8 @@ def _guarded(web: WebContext, sessions: Sessions, item: Route) -> Callable[..., 
         if not public and session is None:
             return sign_in_first(page)
         if request.method not in ("GET", "HEAD") and not _from_our_page(page, public=public):
+            if public:
+                return log_in_anew(page)
             return error_answer(
                 page, 403, "没有保存：这个页面太旧，或不是从本系统打开的。", "刷新页面后再做一次。"
             )

@@ -88,15 +88,29 @@ def logout(page: Page) -> Response:
     return answer
 
 
+def log_in_anew(page: Page) -> Response:
+    """A log-in whose form has lost its token: the form again, with the name that was typed.
+
+    Two answers that come at once each bring a token when the browser had none yet; the form that
+    was drawn first then holds the older one. Nobody signs in by it, and nobody stands at a wall.
+    """
+    problem = "登录页放得太久，请再登录一次。"
+    if page.fragment or page.is_fragment:
+        return again_fragment(page, problem=problem)
+    return _form(page, problem=problem, target=page.form.get("next", ""), status=403)
+
+
 def again_fragment(page: Page, *, problem: str = "") -> Response:
-    """The log-in in the notice line, for a session that ended while somebody was typing."""
+    """The log-in in the notice line, for a session that ended while somebody was typing.
+
+    The cookie of the ended session stays: an answer that is late would take away a new one.
+    """
     token = _form_token(page)
     html = page.render("login_again.html", token=token, problem=problem)
     answer = Response(html, status=401, content_type="text/html; charset=utf-8")
     answer.headers["HX-Retarget"] = "#notice"
     answer.headers["HX-Reswap"] = "innerHTML"
     set_cookie(answer, token, name=BEFORE)
-    clear_cookie(answer)
     return answer
 
 

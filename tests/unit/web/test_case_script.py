@@ -241,7 +241,8 @@ def test_what_was_typed_comes_back_after_a_new_log_in(ward: Ward, kit: Any) -> N
     case = ward.lists()[4]
     tab = ward.tab(case)
     tab.click(CELL)
-    tab.fill("#edit-value", "4")
+    with tab.expect_response("**/simulate"):
+        tab.fill("#edit-value", "4")
     tab.context.clear_cookies()
     tab.reload()
     tab.fill("#login", kit.LOGINS["coder"])
