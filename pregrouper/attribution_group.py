@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+from msgspec import structs
+
 from dipgate.core.case import Case, Diagnosis, Procedure
 from dipgate.core.grouping import GroupResult, GroupStatus
 from dipgate.pregrouper.attribution_side import Editions, OurSide
@@ -60,7 +62,11 @@ def coded_otherwise(case: Case, editions: Editions) -> Iterator[tuple[str, str, 
     principal = case.principal
     if principal is not None:
         for code in editions.dx.get(principal.code, ())[:_MOST_IMAGES]:
-            yield principal.code, code, replace(case, principal=replace(principal, code=code))
+            yield (
+                principal.code,
+                code,
+                structs.replace(case, principal=structs.replace(principal, code=code)),
+            )
     for place, procedure in enumerate(case.procedures):
         for code in editions.op.get(procedure.code, ())[:_MOST_IMAGES]:
             yield procedure.code, code, _with_operation(case, place, code)
@@ -78,13 +84,15 @@ def _all_mapped(case: Case, editions: Editions) -> tuple[str, str, Case] | None:
     if len(images) < 2:
         return None
     principal = case.principal
-    made = replace(
+    made = structs.replace(
         case,
         principal=None
         if principal is None
-        else replace(principal, code=other(principal.code, images)),
+        else structs.replace(principal, code=other(principal.code, images)),
         others=tuple(_mapped_dx(item, editions) for item in case.others),
-        procedures=tuple(replace(item, code=other(item.code, images)) for item in case.procedures),
+        procedures=tuple(
+            structs.replace(item, code=other(item.code, images)) for item in case.procedures
+        ),
     )
     return "、".join(images), "、".join(images.values()), made
 
@@ -95,13 +103,13 @@ def _image(code: str, editions: Editions) -> tuple[str, ...]:
 
 def _mapped_dx(item: Diagnosis, editions: Editions) -> Diagnosis:
     found = editions.dx.get(item.code, ())
-    return replace(item, code=found[0]) if found else item
+    return structs.replace(item, code=found[0]) if found else item
 
 
 def _with_operation(case: Case, place: int, code: str) -> Case:
     kept: list[Procedure] = list(case.procedures)
-    kept[place] = replace(kept[place], code=code)
-    return replace(case, procedures=tuple(kept))
+    kept[place] = structs.replace(kept[place], code=code)
+    return structs.replace(case, procedures=tuple(kept))
 
 
 def _other_edition(side: OurSide, wanted: str) -> Iterator[Cause]:
@@ -175,13 +183,13 @@ def _other_list(side: OurSide, ours: GroupResult, theirs: BureauResult) -> Itera
             return
     for procedure in case.procedures:
         rest = tuple(item for item in case.procedures if item is not procedure)
-        if _gives(side, replace(case, procedures=rest), wanted):
+        if _gives(side, structs.replace(case, procedures=rest), wanted):
             note = f"没有 {procedure.code} {procedure.name}时，入的正是平台的病种"
             yield Cause(Reason.GROUP, "group_code", mine, wanted, note)
             return
     for procedure in case.procedures[1:]:
         first = (procedure, *(item for item in case.procedures if item is not procedure))
-        if _gives(side, replace(case, procedures=first), wanted):
+        if _gives(side, structs.replace(case, procedures=first), wanted):
             note = f"以 {procedure.code} {procedure.name}为主要手术时，入的正是平台的病种"
             yield Cause(Reason.GROUP, "group_code", mine, wanted, note)
             return
@@ -193,7 +201,7 @@ def _other_list(side: OurSide, ours: GroupResult, theirs: BureauResult) -> Itera
 
 def _promoted(case: Case, item: Diagnosis) -> Case:
     others = tuple(other for other in case.others if other is not item)
-    return replace(
+    return structs.replace(
         case, principal=item, others=(case.principal, *others) if case.principal else others
     )
 

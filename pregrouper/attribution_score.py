@@ -13,6 +13,8 @@ from decimal import Context, Decimal, localcontext
 from itertools import product
 from typing import Any
 
+from msgspec import structs
+
 from dipgate.core.grouping import AuxLabel, GroupResult, ScoreResult, Zone
 from dipgate.core.money import ROUNDING, rounded
 from dipgate.core.params import Param
@@ -120,7 +122,7 @@ def _labels(side: OurSide, group: GroupResult, ours: ScoreResult) -> Iterator[Tr
         return
     mine = label_words(ours)
     if group.labels:
-        bare = replace(group, labels=())
+        bare = structs.replace(group, labels=())
         yield Trial(Reason.AUXILIARY, "auxiliary", mine, "没有", "不乘辅助系数", side, bare)
     seen = {ours.auxiliary_label}
     for label in _possible_labels(side, group):
@@ -128,7 +130,7 @@ def _labels(side: OurSide, group: GroupResult, ours: ScoreResult) -> Iterator[Tr
             continue
         seen.add(label.label)
         words = f"{label.label} {plain(label.coefficient)}".strip()
-        other = replace(group, labels=(label,))
+        other = structs.replace(group, labels=(label,))
         yield Trial(Reason.AUXILIARY, "auxiliary", mine, words, "辅助目录的另一分型", side, other)
 
 
@@ -164,7 +166,7 @@ def pool_swaps(side: OurSide, group: GroupResult) -> Iterator[Trial]:
         if pool is None or pool in seen:
             continue
         seen.add(pool)
-        other = replace(side, case=replace(side.case, insurance_type=code))
+        other = replace(side, case=structs.replace(side.case, insurance_type=code))
         yield Trial(Reason.POOL, "pool", mine or "", pool, f"按{pool}的参数算", other, group)
 
 
@@ -256,7 +258,7 @@ def with_average(
         average_fee="score_x_factor",
         average_fee_table=one_cell(average, side.level, group.group_code),
     )
-    return other, replace(group, level_fees=())
+    return other, structs.replace(group, level_fees=())
 
 
 def _averages(side: OurSide, group: GroupResult, ours: ScoreResult) -> Iterator[Trial]:

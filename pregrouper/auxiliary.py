@@ -56,12 +56,15 @@ class Labelled:
     warnings: tuple[str, ...] = ()
 
 
+NO_LABELS = Labelled()
+
+
 def auxiliary_labels(
     case: Case, ops: Operations, chosen: Group, library: Library, policy: Policy
 ) -> Labelled:
     """The labels of every dimension that the policy names and that is on for this group."""
     if policy.auxiliary.mode in NO_MODE:
-        return Labelled()
+        return NO_LABELS
     return _Labels(case, ops.codes, chosen, library, policy).run()
 
 

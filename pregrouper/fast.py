@@ -8,9 +8,11 @@ loop leaves open go to the plain engine one by one, so every answer is the plain
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, datetime
 from typing import TYPE_CHECKING
+
+from msgspec import structs
 
 from dipgate.core.case import Case, Diagnosis, Procedure
 from dipgate.core.errors import ConfigError
@@ -148,7 +150,7 @@ class FastResults:
         if outcome.whole:
             return outcome.result
         bits, codes = int(self._matched[case]), self._op_codes(case)
-        return replace(
+        return structs.replace(
             outcome.result,
             matched=tuple(code for at, code in enumerate(codes) if bits >> at & 1),
             unmatched=tuple(code for at, code in enumerate(codes) if not bits >> at & 1),
@@ -259,7 +261,7 @@ class FastGrouper:
         number = self._contexts.get(key)
         if number is None:
             number = self._contexts[key] = len(self._contexts)
-            probe = replace(case, principal=Diagnosis("-", "", "1", "", 0))
+            probe = structs.replace(case, principal=Diagnosis("-", "", "1", "", 0))
             routed = self.plain(probe).status is GroupStatus.ROUTED_OUT
             layout, wide = self._layout, bool(case.tcm) and not backwards
             free = layout.STOP if routed or backwards else layout.GO_ON
@@ -279,7 +281,7 @@ class FastGrouper:
         `broken`: the day of settlement cannot be read.
         """
         return self.context_number(
-            replace(
+            structs.replace(
                 _NO_CASE,
                 settled=settled.date() if settled else None,
                 problems=("setlinfo.setl_end_date",) if broken else (),
@@ -427,7 +429,7 @@ class FastGrouper:
 
     def _dx_facts(self, code: str) -> tuple[int, ...]:
         layout = self._layout
-        answer = self.plain(replace(_NO_CASE, principal=Diagnosis(code, "", "1", "", 0)))
+        answer = self.plain(structs.replace(_NO_CASE, principal=Diagnosis(code, "", "1", "", 0)))
         flag = layout.NORMAL
         if answer.status is GroupStatus.EXCLUDED_DX:
             flag = layout.EXCLUDED
@@ -496,4 +498,4 @@ def _with_operations(codes: Sequence[str]) -> Case:
     procedures = tuple(
         Procedure(code, "", place == 0, None, place) for place, code in enumerate(codes)
     )
-    return replace(_NO_CASE, procedures=procedures)
+    return structs.replace(_NO_CASE, procedures=procedures)

@@ -7,9 +7,11 @@ several, which the caller does not choose between unless the policy says how.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
 from types import MappingProxyType
+
+from msgspec import structs
 
 from dipgate.core.case import Case
 from dipgate.core.codes import category
@@ -114,7 +116,7 @@ def _pre(item: Group, ask: Asked, anywhere: bool, notes: Notes) -> Candidate | N
         return None
     ops = ask.ops
     if ops.every != ops.codes:
-        ops = replace(ops, codes=ops.every, letters=tuple(map(_letter(ask), ops.every)))
+        ops = structs.replace(ops, codes=ops.every, letters=tuple(map(_letter(ask), ops.every)))
     keys: tuple[str, ...] = ()
     if item.main:
         keys = any_part(item, ops.every) if anywhere else principal_part(item, ask.ops)
@@ -127,7 +129,7 @@ def _pre(item: Group, ask: Asked, anywhere: bool, notes: Notes) -> Candidate | N
         keys = (*keys, *related)
     held = candidate(item, ops, keys, rules=ask.rules)
     if not keys and len(ask.ops.classes) == 1:
-        return replace(held, letter=next(iter(ask.ops.classes)))
+        return structs.replace(held, letter=next(iter(ask.ops.classes)))
     return held
 
 

@@ -27,6 +27,7 @@ from dipgate.core.policy_parts import OpExpr
 from dipgate.pregrouper.expressions import Alternatives, Reader
 from dipgate.pregrouper.frozen import FrozenDict, frozen_parts
 from dipgate.pregrouper.keys import categories_in
+from dipgate.pregrouper.naming import name_of
 from dipgate.pregrouper.national_conditions import (
     EVERY_DIAGNOSIS,
     NO_CONDITION,
@@ -113,6 +114,8 @@ class Group:
     condition: Condition = NO_CONDITION
     dx: DxTest | None = None
     """Diagnoses of a national row; None for rows of one key and for 所有诊断."""
+    name: str = ""
+    """As screens call it."""
 
     @property
     def code(self) -> str:
@@ -332,7 +335,10 @@ class _Compiler:
         if basic and layer in (Layer.CORE, Layer.BASIC):
             layers = self.policy.grouping.layers or ()
             layer = Layer.BASIC if "basic" in layers else Layer.CORE
-        return Group(row, layer, basic, key, main, related, treatment, order, condition, dx)
+        # A pre-group's own name says its condition already.
+        label = "" if layer is Layer.PRE and row.group_name else condition.label
+        name = name_of(row, label, TREATMENTS.get(treatment, ""))
+        return Group(row, layer, basic, key, main, related, treatment, order, condition, dx, name)
 
     def _treatment(self, row: LibraryRow) -> str:
         word = row.treatment_class.strip()

@@ -7,7 +7,9 @@ may not be principal).
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from msgspec import Struct
 
 from dipgate.core.case import Case
 from dipgate.core.library import NotMain, OpFacts, OpNotMain
@@ -19,12 +21,14 @@ _ATTRIBUTES = {"手术": SURGERY, "治疗性操作": THERAPY, "诊断性操作":
 _ORDER = (SURGERY, THERAPY, DIAGNOSTIC, CONSERVATIVE)
 EVERY_CLASS = frozenset(_ORDER)
 ONLY_CONSERVATIVE = frozenset((CONSERVATIVE,))
+_ONLY = {letter: frozenset((letter,)) for letter in _ORDER}
+_BY_LEVEL = "incision0_and_level_lt3"
 SIMPLE_LEVEL = 3
 """`incision0_and_level_lt3`: below this level, with incision class 0."""
+MAX_CODES = 50_000
 
 
-@dataclass(frozen=True, slots=True)
-class Operations:
+class Operations(Struct, frozen=True, gc=False):
     """`codes` in the case's order, the first is principal; `letters` are their classes.
 
     A letter is S, T, D, N (no attribute), or empty when it cannot be known.
@@ -109,6 +113,56 @@ class Attributes:
         return _ATTRIBUTES.get(word, CONSERVATIVE)
 
 
+Reading = tuple[str, str, tuple[str, ...]]
+
+
+class Readings(dict[str, Reading]):
+    """What becomes of each code (`_read`), worked out when it is first asked for."""
+
+    def __init__(self, rules: OpRules) -> None:
+        super().__init__()
+        self._rules = rules
+
+    def __missing__(self, code: str) -> Reading:
+        if len(self) >= MAX_CODES:
+            self.clear()
+        found = self[code] = _read(code, self._rules)
+        return found
+
+
+class Plain(dict[str, str]):
+    """Class of the codes of which nothing is to be said: known as they stand, on no list.
+
+    Empty text for every other code. Filled as codes are asked for.
+    """
+
+    def __init__(self, rules: OpRules) -> None:
+        super().__init__()
+        self._rules = rules
+        undecided = bool(rules.op_list) and rules.not_main is None
+        self._none = (
+            rules.mapping is not None
+            or undecided
+            or not rules.attributes.known
+            or rules.simple_op == _BY_LEVEL
+        )
+
+    def __missing__(self, code: str) -> str:
+        if len(self) >= MAX_CODES:
+            self.clear()
+        found = self[code] = self._read(code)
+        return found
+
+    def _read(self, code: str) -> str:
+        rules = self._rules
+        if self._none or (rules.op_list and rules.not_main is not None and code in rules.not_main):
+            return ""
+        if code not in rules.attributes and code not in rules.library_codes:
+            return ""
+        letter = rules.attributes.letter(code)
+        return "" if letter == CONSERVATIVE else letter
+
+
 @dataclass(frozen=True, slots=True)
 class OpRules:
     """What a policy says of operations, and the tables it needs; the same for every case."""
@@ -127,6 +181,12 @@ class OpRules:
     not_main: Mapping[str, OpNotMain] | None
     mapping: Mapping[str, tuple[str, ...]] | None = None
     """Version map of the case's codes; None where the policy maps nothing."""
+    plain: Plain = field(init=False, repr=False, compare=False)
+    read: Readings = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "plain", Plain(self))
+        object.__setattr__(self, "read", Readings(self))
 
 
 def op_rules(
@@ -168,6 +228,10 @@ def operations_for(case: Case, rules: OpRules, dx: str) -> Operations:
     """Collapse duplicates, map and restore codes, set aside what the lists say, read attributes."""
     if not case.procedures:
         return NO_OPERATIONS
+    given = tuple([item.code for item in case.procedures])
+    letters = plain_letters(given, rules)
+    if letters:
+        return Operations(given, letters, False, classes_of(letters, rules), (), (), given)
     warnings: list[str] = []
     restored: list[str] = []
     codes = _known_codes(case, rules, warnings, restored)
@@ -186,7 +250,7 @@ def operations_for(case: Case, rules: OpRules, dx: str) -> Operations:
         codes=tuple(codes),
         letters=letters,
         conservative=simple,
-        classes=ONLY_CONSERVATIVE if simple else _classes(letters, rules.case_type_from),
+        classes=ONLY_CONSERVATIVE if simple else classes_of(letters, rules),
         warnings=tuple(warnings),
         restored=tuple(restored),
         every=every,
@@ -194,41 +258,46 @@ def operations_for(case: Case, rules: OpRules, dx: str) -> Operations:
     )
 
 
+def plain_letters(codes: tuple[str, ...], rules: OpRules) -> tuple[str, ...]:
+    """Classes of operations of which nothing is to be said; empty where one is not plain."""
+    plain = rules.plain
+    letters = tuple([plain[code] for code in codes])
+    return letters if "" not in letters and len(frozenset(codes)) == len(codes) else ()
+
+
 def _known_codes(case: Case, rules: OpRules, warnings: list[str], restored: list[str]) -> list[str]:
-    attributes, library_codes = rules.attributes, rules.library_codes
     codes: list[str] = []
+    read = rules.read
     for procedure in case.procedures:
-        code = procedure.code
-        if rules.mapping is not None:
-            mapped = _mapped(code, rules.mapping, warnings)
-            if not mapped:
-                continue
-            if mapped != code:
-                restored.append(f"{code} → {mapped}（按编码版本映射）")
-            code = mapped
-        known = not attributes.known or code in attributes or code in library_codes
-        if not known:
-            found = restore_zeros(code, attributes, library_codes)
-            if found:
-                restored.append(f"{code} → {found}")
-                code = found
-            else:
-                tail = "按原码参与" if rules.use_unmapped else "不参与入组"
-                warnings.append(f"W_UNMAPPED 手术操作 {code} 不在目录中，{tail}")
-                if not rules.use_unmapped:
-                    continue
-        if code not in codes:
+        code, warning, said = read[procedure.code]
+        if warning:
+            warnings.append(warning)
+        restored += said
+        if code and code not in codes:
             codes.append(code)
     return codes
 
 
-def _mapped(code: str, mapping: Mapping[str, tuple[str, ...]], warnings: list[str]) -> str:
-    targets = mapping.get(code, ())
-    if len(targets) == 1:
-        return targets[0]
-    what = f"对应 {len(targets)} 个编码" if targets else "没有对应的编码"
-    warnings.append(f"W_UNMAPPED 手术操作 {code} 在版本映射表中{what}，不参与入组")
-    return ""
+def _read(code: str, rules: OpRules) -> Reading:
+    """The code of the library's edition (empty: it takes no part), a warning, what was mended."""
+    said: tuple[str, ...] = ()
+    if rules.mapping is not None:
+        targets = rules.mapping.get(code, ())
+        if len(targets) != 1:
+            what = f"对应 {len(targets)} 个编码" if targets else "没有对应的编码"
+            return "", f"W_UNMAPPED 手术操作 {code} 在版本映射表中{what}，不参与入组", said
+        if targets[0] != code:
+            said = (f"{code} → {targets[0]}（按编码版本映射）",)
+        code = targets[0]
+    attributes, library_codes = rules.attributes, rules.library_codes
+    if not attributes.known or code in attributes or code in library_codes:
+        return code, "", said
+    found = restore_zeros(code, attributes, library_codes)
+    if found:
+        return found, "", (*said, f"{code} → {found}")
+    tail = "按原码参与" if rules.use_unmapped else "不参与入组"
+    warning = f"W_UNMAPPED 手术操作 {code} 不在目录中，{tail}"
+    return (code if rules.use_unmapped else ""), warning, said
 
 
 def _without_listed(
@@ -309,7 +378,7 @@ def _simple(
 ) -> bool:
     """Does the case hold only simple operations? Unknown reads as no."""
     bare = all(letter == CONSERVATIVE for letter in letters)
-    if bare or rules.simple_op != "incision0_and_level_lt3":
+    if bare or rules.simple_op != _BY_LEVEL:
         return bare
     if not rules.attributes.has_facts:
         warnings.append("W_MISSING_INPUT 没有手术操作字典（切口、级别），只按手术类别判断简单操作")
@@ -352,15 +421,16 @@ def class_of(keys: Sequence[str], rules: OpRules, principal: str) -> str:
     return min(letters, key=_ORDER.index)
 
 
-def _classes(letters: tuple[str, ...], wanted: str) -> frozenset[str]:
+def classes_of(letters: tuple[str, ...], rules: OpRules) -> frozenset[str]:
     """Treatment class from the principal operation, or the highest of all (`case_type_from`)."""
     if not letters:
         return ONLY_CONSERVATIVE
+    wanted = rules.case_type_from
     if wanted == "max_of_all":
         if "" in letters:
             return EVERY_CLASS
-        return frozenset((min(letters, key=_ORDER.index),))
+        return _ONLY[min(letters, key=_ORDER.index)]
     if wanted == "principal":
-        return frozenset((letters[0],)) if letters[0] else EVERY_CLASS
+        return _ONLY.get(letters[0], EVERY_CLASS)
     known = frozenset(letters)
     return known if len(known) == 1 and "" not in known else EVERY_CLASS

@@ -5,7 +5,7 @@ Grouping a case then only looks things up. A plan holds nothing of any case.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from itertools import count
@@ -17,24 +17,25 @@ from dipgate.core.grouping import GroupResult, Layer
 from dipgate.core.library import NotMain
 from dipgate.core.policy import Policy
 from dipgate.core.reference import CodeMap, NotPrincipal, Reference
+from dipgate.pregrouper.auxiliary import NO_MODE
 from dipgate.pregrouper.categories import categories_of
 from dipgate.pregrouper.keys import COMPREHENSIVE_KEYS, DIAGNOSIS_KEYS, RANGE, Keys
+from dipgate.pregrouper.kin import Kin
 from dipgate.pregrouper.layers import PRE_ID
 from dipgate.pregrouper.library import NATIONAL, Library
-from dipgate.pregrouper.operations import (
-    NO_OPERATIONS,
-    Operations,
-    OpRules,
-    op_rules,
-    operations_for,
-)
-from dipgate.pregrouper.selectors import CROSS_LAYER, SELECTORS, USES_FEE, Selector
+from dipgate.pregrouper.operations import OpRules, op_rules
+from dipgate.pregrouper.selectors import COUNTS_LETTERS, CROSS_LAYER, SELECTORS, USES_FEE, Selector
 
 MAX_PLANS = 16
 MAX_KEYS = 50_000
 MAX_ANSWERS, MAX_TRACED = 32_000, 20_000
 """Shared answers kept: some tens of megabytes at most."""
 Targets = Mapping[str, tuple[str, ...]]
+Asked = tuple[frozenset[str], bool, int]
+"""Operations that groups of a diagnosis name; has one of them none (conservative); and the number
+of what is left of the diagnosis where no group of its own can be meant."""
+AnswerKey = tuple[int, tuple[str, ...], str, str, int]
+"""Class of the principal diagnosis, operations, way of payment, kind of stay, year."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -85,12 +86,23 @@ class Plan:
     """Categories of the principal diagnosis with which other diagnoses, age or weight count."""
     watched_others: frozenset[str]
     """Categories of other diagnoses that count whatever the principal is."""
-    answers: dict[tuple[object, ...], GroupResult] = field(default_factory=dict, repr=False)
+    answers: dict[AnswerKey, GroupResult] = field(default_factory=dict, repr=False)
     """Untraced answers by `answer_key`: a saving of time, never seen in an answer."""
     limited: bool = False
     """Does the list of operations ask for the case's own diagnosis (限定范围)?"""
     traced: dict[tuple[object, ...], GroupResult] = field(default_factory=dict, repr=False)
-    _operations: dict[tuple[str, ...], Operations] = field(default_factory=dict, repr=False)
+    kindred: bool = False
+    """May cases share an answer that differ in operations which no candidate asks for?"""
+    by_level: bool = False
+    """Does the level of the principal operation count?"""
+    labelled: bool = True
+    """Does the policy give auxiliary labels?"""
+    by_letters: bool = False
+    """Do the classes of operations count that no candidate asks for?"""
+    kin: dict[tuple[object, ...], Kin] = field(default_factory=dict, repr=False)
+    """Such answers by `kin_key`."""
+    asked: dict[int, Asked] = field(default_factory=dict, repr=False)
+    """What `asked_of` has said."""
     classes: dict[str, int] = field(default_factory=dict, repr=False)
     _numbers: dict[tuple[str, ...], int] = field(default_factory=dict, repr=False)
     _counter: Iterator[int] = field(default_factory=lambda: count(1), repr=False)
@@ -104,20 +116,6 @@ class Plan:
                 self._keys_of.clear()
             keys = self._keys_of[code] = self._find_keys(code)
         return keys
-
-    def operations(self, case: Case, dx: str) -> Operations:
-        """The operations of a case made ready; worked out once for cases with the same codes."""
-        if not case.procedures:
-            return NO_OPERATIONS
-        if self.limited:
-            return operations_for(case, self.rules, dx)
-        codes = tuple([item.code for item in case.procedures])
-        found = self._operations.get(codes)
-        if found is None:
-            if len(self._operations) >= MAX_ANSWERS:
-                self._operations.clear()
-            found = self._operations[codes] = operations_for(case, self.rules, dx)
-        return found
 
     def alike(self, code: str) -> int:
         """What of a principal diagnosis counts: diagnoses of one number get the same answer.
@@ -135,6 +133,34 @@ class Plan:
             self.classes[code] = found
         return found
 
+    def asked_of(self, number: int, code: str) -> Asked:
+        """What groups of a diagnosis ask for; the same for all of one number."""
+        found = self.asked.get(number)
+        if found is None:
+            if len(self.asked) >= MAX_KEYS:
+                self.asked.clear()
+            buckets = [self.library.buckets.get(key) for key in self.dx_keys(code)]
+            named = frozenset(
+                op
+                for bucket in buckets
+                if bucket is not None
+                for item in bucket.groups
+                for part in (*item.main, *item.related)
+                for op in part
+            )
+            left = ("", *self._left(code))
+            number_left = self._numbers.setdefault(left, next(self._counter))
+            conservative = any(bucket.conservative for bucket in buckets if bucket is not None)
+            found = self.asked[number] = (named, conservative, number_left)
+        return found
+
+    def _left(self, code: str) -> tuple[str, ...]:
+        """What of a diagnosis counts where it has no group of its own."""
+        bare = strip_marks(code)
+        left = [key for function in self.comprehensive_keys for key in function(bare)]
+        left += [item.dx_key for item in self.library.ranges if in_range(bare, item.dx_key)]
+        return (*left, "|", code[:1])
+
     def _class_of(self, code: str) -> tuple[str, ...] | None:
         library, spec, bare = self.library, self.policy.grouping.comprehensive, strip_marks(code)
         excluded = self.use_excluded and self.excluded is not None and code in self.excluded
@@ -147,9 +173,7 @@ class Plan:
             for key in self.dx_keys(code)
             if key in library.dx_keys or key in library.primary_care
         ]
-        left = [key for function in self.comprehensive_keys for key in function(bare)]
-        left += [item.dx_key for item in library.ranges if in_range(bare, item.dx_key)]
-        return (*named, "|", *left, "|", code[:1])
+        return (*named, "|", *self._left(code))
 
     def _find_keys(self, code: str) -> tuple[str, ...]:
         found: dict[str, None] = {}
@@ -237,6 +261,7 @@ def plan_of(
             if isinstance(other, Plan):
                 other.answers.clear()
                 other.traced.clear()
+                other.kin.clear()
         given = Tables(op_category, known_dx, not_principal, dx_map, op_map)
         plan = library.prepared[key] = _make(library, policy, ref, given)
     return cast("Plan", plan)
@@ -258,7 +283,7 @@ def _marks(ref: Reference | None) -> tuple[int, ...]:
     )
 
 
-def answer_key(case: Case, plan: Plan) -> tuple[object, ...] | None:
+def answer_key(case: Case, plan: Plan) -> AnswerKey | None:
     """Everything of a case that its answer depends on; None: more than can be told.
 
     What is not in the key must not change the answer: such cases get None and are worked out.
@@ -270,8 +295,10 @@ def answer_key(case: Case, plan: Plan) -> tuple[object, ...] | None:
     alike = plan.classes.get(code)
     if alike is None:
         alike = plan.alike(code)
-    discharged = case.discharged
-    if not alike or case.left_before_it_came:
+    discharged, admitted = case.discharged, case.admitted
+    if not alike:
+        return None
+    if admitted is not None and discharged is not None and discharged < admitted:
         return None
     if plan.by_discharge:
         day = None if discharged is None else discharged.date()
@@ -298,6 +325,39 @@ def answer_key(case: Case, plan: Plan) -> tuple[object, ...] | None:
     )
 
 
+def kin_key(
+    plan: Plan,
+    key: AnswerKey,
+    asked: Asked,
+    codes: Sequence[str],
+    letters: Sequence[str],
+    conservative: bool,
+    classes: frozenset[str],
+) -> tuple[object, ...]:
+    """What of the case counts, its operations by what candidates of its diagnosis ask for.
+
+    `key` is the case's `answer_key`, `asked` what `Plan.asked_of` says of its class; the rest are
+    its operations made ready.
+    """
+    number, _, method, stay, year = key
+    named, bare_too, left = asked
+    first = codes[0] if codes else ""
+    own = first in named
+    if codes and not own and not plan.by_level:
+        first = letters[0]
+    rest: tuple[str, ...] = ()
+    other: object = False
+    if len(codes) > 1:
+        rest = tuple([op for op in codes[1:] if op in named])
+        other = len(rest) < len(codes) - 1
+        if other and plan.by_letters:
+            both = zip(codes, letters, strict=True)
+            other = frozenset([letter for op, letter in both if op not in named])
+    if not own and not rest and not (conservative and bare_too):
+        number = left
+    return (number, first, rest, other, conservative, classes, method, stay, year)
+
+
 def _never_alike(policy: Policy, excluded: bool, classes: bool) -> bool:
     """Do answers depend on what differs from case to case (fee, stay, labels, day in words)?
 
@@ -305,7 +365,7 @@ def _never_alike(policy: Policy, excluded: bool, classes: bool) -> bool:
     """
     rules = policy.grouping
     by_fee = USES_FEE.intersection(rules.select or ()) or rules.bx_tie == "closest_fee"
-    labelled = policy.auxiliary.mode not in (None, "none", "n/a")
+    labelled = policy.auxiliary.mode not in NO_MODE
     routes = frozenset(policy.routing.excluded or ()) & {"self_pay"}
     maps = bool(policy.catalogue.map_case_down)
     unsaid = (rules.exclusions.dx_list == "exact" and not excluded) or not classes
@@ -328,6 +388,11 @@ def _make(
     maps = bool(policy.catalogue.map_case_down)
     positions = rules.pre_any_position
     everywhere = positions == ("all",)
+    has_national = library.national.pre or library.national.layers
+    national = tuple(item for item in NATIONAL if has_national and item.value in layers)
+    limited = rules.exclusions.op_list == "exact" and any(
+        item.treatment is NotMain.LIMITED for item in (library.parts.ops_not_main or {}).values()
+    )
     return Plan(
         library=library,
         policy=policy,
@@ -355,9 +420,7 @@ def _make(
             COMPREHENSIVE_KEYS.named(kind, "grouping.comprehensive.keys")
             for kind in rules.comprehensive.keys or ()
         ),
-        national=tuple(layer for layer in NATIONAL if layer.value in layers)
-        if library.national.pre or library.national.layers
-        else (),
+        national=national,
         local="core" in layers or "basic" in layers,
         comprehensive="comprehensive" in layers,
         selectors=tuple((name, SELECTORS.named(name, "grouping.select")) for name in names),
@@ -376,11 +439,11 @@ def _make(
         last_day=policy.policy.effective_to,
         watched=library.national.conditional,
         watched_others=library.national.pre_dx,
-        limited=rules.exclusions.op_list == "exact"
-        and any(
-            item.treatment is NotMain.LIMITED
-            for item in (library.parts.ops_not_main or {}).values()
-        ),
+        limited=limited,
+        kindred=not national and not library.short_codes and not limited,
+        labelled=policy.auxiliary.mode not in NO_MODE,
+        by_level=bool(rules.comprehensive.level_split),
+        by_letters=COUNTS_LETTERS in names,
     )
 
 

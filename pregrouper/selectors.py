@@ -7,9 +7,10 @@ passes its input through; the runner logs what each dropped. A policy lists them
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from dipgate.core.grouping import Layer
 from dipgate.pregrouper.registry import Registry
@@ -24,8 +25,7 @@ CORE_LAYERS = frozenset(
 """Layers of groups of their own; the others are what is left over."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Candidate:
+class Candidate(Struct, frozen=True, eq=False, gc=False):
     """A group that the case satisfies, and how. Operations in the case's order."""
 
     group: Group
@@ -50,8 +50,7 @@ class Candidate:
         return ("C" if self.core else "Z") + self.letter
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
+class Question(Struct, frozen=True, gc=False):
     """What a selector may look at beside the candidates."""
 
     principal_op: str
@@ -64,7 +63,9 @@ class Question:
 Candidates = Sequence[Candidate]
 Selector = Callable[[Candidates, Question], Candidates]
 SELECTORS: Registry[Selector] = Registry("选择规则")
-CROSS_LAYER = frozenset(("rank", "core_first", "comp_surgery_if_unmatched_surgery"))
+COUNTS_LETTERS = "comp_surgery_if_unmatched_surgery"
+"""The selector that asks for the class of operations which its candidates do not name."""
+CROSS_LAYER = frozenset(("rank", "core_first", COUNTS_LETTERS))
 """Selectors that compare layers; without one, the order of `grouping.layers` decides first."""
 USES_FEE = frozenset(("closest_fee",))
 
@@ -197,7 +198,7 @@ def closest_fee(found: Candidates, question: Question) -> Candidates:
     return _of_core(keep, found)
 
 
-@SELECTORS.add("comp_surgery_if_unmatched_surgery")
+@SELECTORS.add(COUNTS_LETTERS)
 def comp_surgery_if_unmatched_surgery(found: Candidates, question: Question) -> Candidates:
     """A comprehensive surgery row when every core candidate leaves a surgical operation out."""
     core = [item for item in found if item.core]

@@ -18,7 +18,9 @@ texts leave open is decided here:
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+
+from msgspec import structs
 
 from dipgate.core.case import Case
 from dipgate.core.codes import diagnosis_code, in_range, strip_marks
@@ -87,13 +89,13 @@ def with_route(found: TcmFound, result: GroupResult) -> GroupResult:
         return result
     if result.status not in _GROUPED:
         text = f"W_TCM_ROUTE 病例没有入组，中医路径（第{route.row}行）没有作用"
-        return replace(result, warnings=(*result.warnings, text))
+        return structs.replace(result, warnings=(*result.warnings, text))
     if route.route != SAME_PRICE or target is None:
-        return replace(result, tcm=route)
+        return structs.replace(result, tcm=route)
     text = f"同病同价：分值取 {target.code} 的 {_text(target)}，原为 {result.group_code} 的分值"
     step = Step("tcm", text, f"tcm_map 第{route.row}行", _text(target))
     trace = (*result.trace, step) if result.trace else ()
-    return replace(result, tcm=route, base_score=target.row.score, trace=trace)
+    return structs.replace(result, tcm=route, base_score=target.row.score, trace=trace)
 
 
 def _plain(code: str) -> str:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import date, datetime, time
+
+from msgspec import Struct
 
 from dipgate.core.clock import read_time
 from dipgate.core.codes import diagnosis_code, procedure_code
@@ -15,8 +16,7 @@ FEE_FIELDS = ("iteminfo[", "charges[", "setlinfo.medfee_sumamt")
 """How the paths of the total fee's fields begin."""
 
 
-@dataclass(frozen=True, slots=True)
-class Diagnosis:
+class Diagnosis(Struct, frozen=True, gc=False):
     """`kind` is `diag_type` (1 western, 2 TCM disease, 3 TCM syndrome); position in the list."""
 
     code: str
@@ -26,8 +26,7 @@ class Diagnosis:
     position: int
 
 
-@dataclass(frozen=True, slots=True)
-class Procedure:
+class Procedure(Struct, frozen=True, gc=False):
     """`principal` as flagged (`oprn_oprt_type` = 1); `began` when the list says so."""
 
     code: str
@@ -37,15 +36,13 @@ class Procedure:
     position: int
 
 
-@dataclass(frozen=True, slots=True)
-class IcuStay:
+class IcuStay(Struct, frozen=True, gc=False):
     ward_type: str
     entered: datetime | None
     left: datetime | None
 
 
-@dataclass(frozen=True, slots=True)
-class Case:
+class Case(Struct, frozen=True, gc=False):
     """One stay. Money in fen; None means that the record does not say."""
 
     case_id: str

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any
+
+from msgspec import Struct
 
 from dipgate.core.money import Fen
 
@@ -51,8 +52,7 @@ class Zone(StrEnum):
     NONE = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(Struct, frozen=True, gc=False):
     """One step of the trace: what went in, which rule or table row, what came out, who lost."""
 
     step: str
@@ -64,8 +64,7 @@ class Step:
     dropped: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Alternative:
+class Alternative(Struct, frozen=True, gc=False):
     """A group that was possible and was not taken, and why."""
 
     group_code: str
@@ -74,8 +73,7 @@ class Alternative:
     why: str
 
 
-@dataclass(frozen=True, slots=True)
-class AuxLabel:
+class AuxLabel(Struct, frozen=True, gc=False):
     """One label of the auxiliary directory that fits, and what made it fit.
 
     Coefficient and trigger are those of the chosen group in the library; None where it has none.
@@ -88,8 +86,7 @@ class AuxLabel:
     trigger: Decimal | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class TcmRoute:
+class TcmRoute(Struct, frozen=True, gc=False):
     """Which row of `tcm_map` the case took: `route` is same_price, own_group or uplift."""
 
     route: str
@@ -99,8 +96,7 @@ class TcmRoute:
     row: int
 
 
-@dataclass(frozen=True, slots=True)
-class GroupResult:
+class GroupResult(Struct, frozen=True, gc=False):
     status: GroupStatus
     layer: Layer = Layer.NONE
     group_code: str = ""
@@ -135,8 +131,7 @@ class GroupResult:
     tcm: TcmRoute | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ScoreResult:
+class ScoreResult(Struct, frozen=True, gc=False):
     status: ScoreStatus
     zone: Zone = Zone.NONE
     ratio: Decimal | None = None

@@ -20,7 +20,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +30,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from drgpy.msdrg import DRGEngine
 from group_world import World
+from msgspec import structs
 
 from dipgate.core.case import Case, Diagnosis
 from dipgate.core.grouping import GroupResult
@@ -180,7 +180,7 @@ def with_others(case: Case, codes: list[str], number: int) -> Case:
         Diagnosis(rng.choice(codes), "", "1", "", place)
         for place in range(1, 1 + rng.randrange(OTHERS))
     )
-    return replace(case, others=others)
+    return structs.replace(case, others=others)
 
 
 def claims(engine: Any, cases: list[Case]) -> list[tuple[list[str], list[str]]]:

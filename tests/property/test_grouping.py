@@ -86,7 +86,7 @@ LIBRARY: Library = compile_library(DATA, POLICY)
 
 
 def case_of_codes(dx: str, others: list[str], ops: list[str], fee: int) -> Case:
-    values: dict[str, Any] = dict.fromkeys(Case.__dataclass_fields__)
+    values: dict[str, Any] = dict.fromkeys(Case.__struct_fields__)
     values |= {
         "case_id": "S",
         "hospital_code": "H",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import date, datetime
 from functools import cache
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 
 from dipgate.config.libraries import import_library, load_library
 from dipgate.config.policies import load_policy
@@ -64,7 +64,7 @@ def pools() -> tuple[tuple[str, ...], tuple[str, ...]]:
 
 
 def stay(dx: str, others: list[str], ops: list[str], weight: int | None) -> Case:
-    values: dict[str, Any] = dict.fromkeys(Case.__dataclass_fields__)
+    values: dict[str, Any] = dict.fromkeys(Case.__struct_fields__)
     values |= {
         "case_id": "S",
         "hospital_code": "H",
@@ -144,7 +144,7 @@ def test_order_of_other_diagnoses_changes_nothing(drawn: Any, rng: Any) -> None:
     mixed = list(others)
     rng.shuffle(mixed)
     one, two = (grouped(stay(dx, held, ops, weight)) for held in (others, mixed))
-    assert replace(one, trace=()) == replace(two, trace=())
+    assert structs.replace(one, trace=()) == structs.replace(two, trace=())
 
 
 @settings(max_examples=200, deadline=None)

@@ -13,6 +13,8 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import ROUND_DOWN, ROUND_HALF_UP, ROUND_UP, Decimal
 
+from msgspec import structs
+
 from dipgate.core.case import Case, Diagnosis, Procedure
 from dipgate.core.clock import CHINA
 from dipgate.core.grouping import AuxLabel, GroupResult, GroupStatus, Layer, ScoreResult, Zone
@@ -349,9 +351,9 @@ def with_label(area: Area, group: GroupResult, rng: random.Random, *, always: bo
     if area.bare or group.layer not in (Layer.CORE, Layer.BASIC):
         return group
     if not always and rng.random() < 0.5:
-        return replace(group, labels=())
+        return structs.replace(group, labels=())
     name = rng.choice(sorted(LABELS))
-    return replace(group, labels=(AuxLabel(LABELS[name][0], name, ""),))
+    return structs.replace(group, labels=(AuxLabel(LABELS[name][0], name, ""),))
 
 
 def _shows(ours: GroupResult, score: ScoreResult, theirs: BureauResult) -> bool:
@@ -436,10 +438,10 @@ def _other_group(
     elif case.principal is not None and rng.random() < 0.6:
         first = rng.choice(case.others)
         others = (case.principal, *(item for item in case.others if item is not first))
-        found = replace(side, case=replace(case, principal=first, others=others)).group()
+        found = replace(side, case=structs.replace(case, principal=first, others=others)).group()
     else:
         row = rng.choice([item for item in area.side.library.groups.values() if item.row.score])
-        found = replace(ours, group_code=row.code, base_score=row.row.score)
+        found = structs.replace(ours, group_code=row.code, base_score=row.row.score)
     if found.status not in (GroupStatus.GROUPED, GroupStatus.GROUPED_COMPREHENSIVE):
         return None
     return found if found.group_code != ours.group_code else None
@@ -452,15 +454,15 @@ def _other_codes(side: OurSide, rng: random.Random) -> Case:
     with_images = [item for item in case.procedures if editions.op.get(item.code)]
     if with_images and rng.random() < 0.5:
         item = rng.choice(with_images)
-        changed_one = replace(item, code=rng.choice(editions.op[item.code]))
-        return replace(
+        changed_one = structs.replace(item, code=rng.choice(editions.op[item.code]))
+        return structs.replace(
             case,
             procedures=tuple(changed_one if other is item else other for other in case.procedures),
         )
     images = editions.dx.get(case.principal.code)
     if not images:
         return case
-    return replace(case, principal=replace(case.principal, code=rng.choice(images)))
+    return structs.replace(case, principal=structs.replace(case.principal, code=rng.choice(images)))
 
 
 def _other_rules(

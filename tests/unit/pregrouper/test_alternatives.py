@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from dipgate.config.evidence import evidence_tables
 from dipgate.core.evidence import DX, OP, EvidenceTables
@@ -288,7 +289,7 @@ class TestExposure:
             wm_dise_code="K80.1",
         )
         now = worked("B", "150")
-        now = Worked(now.group, replace(now.score, ratio=Decimal("0.3333")), ())
+        now = Worked(now.group, structs.replace(now.score, ratio=Decimal("0.3333")), ())
         option = option_of(recorded(lst, tables), Change(diagnosis=0), lst, worked("A"), now)
         texts = [text for _, text in option.exposure.notes]
         assert option.exposure.level == "高"

@@ -6,6 +6,7 @@ from dataclasses import replace
 from decimal import Decimal
 
 import pytest
+from msgspec import structs
 
 from dipgate.core.grouping import (
     Alternative,
@@ -130,7 +131,7 @@ def test_not_uploaded_has_no_steps() -> None:
 
 
 def test_missing_parameters_are_told_at_the_score() -> None:
-    unknown = replace(
+    unknown = structs.replace(
         SCORE, status=ScoreStatus.NOT_CONFIGURED, score=None, not_configured=("scoring.k",)
     )
     found = steps(THEIRS, unknown)

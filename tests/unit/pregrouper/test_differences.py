@@ -6,6 +6,7 @@ from dataclasses import replace
 from decimal import Decimal
 
 import pytest
+from msgspec import structs
 
 from dipgate.core.grouping import (
     Alternative,
@@ -104,7 +105,7 @@ def test_the_first_in_the_order_decides(change: dict[str, object], stage: Stage)
 
 
 def test_a_label_may_stand_within_the_words_of_the_bureau() -> None:
-    ours = replace(SCORE, auxiliary_label="重度")
+    ours = structs.replace(SCORE, auxiliary_label="重度")
     assert stage_of(GROUP, ours, replace(THEIRS, auxiliary="疾病严重程度：重度")) is Stage.NONE
     assert stage_of(GROUP, ours, replace(THEIRS, auxiliary="")) is Stage.AUXILIARY
 
@@ -115,7 +116,7 @@ def test_what_is_not_returned_is_no_difference() -> None:
 
 
 def test_ambiguous_with_their_group_among_the_candidates_is_a_tie() -> None:
-    ours = replace(GROUP, status=GroupStatus.AMBIGUOUS, group_code="")
+    ours = structs.replace(GROUP, status=GroupStatus.AMBIGUOUS, group_code="")
     found = first_difference(ours, SCORE, replace(THEIRS, group_code="K35.8:54.5101"))
     assert found.reason is Reason.TIE
 

@@ -7,12 +7,13 @@ import random
 import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from dipgate.config.libraries import import_library, load_library
 from dipgate.config.policies import load_policy
@@ -143,26 +144,28 @@ def bent(case: Case, number: int) -> Case:
     chance = rng.randrange(100)
     ops = list(case.procedures)
     if chance == 0 and ops:
-        return replace(case, procedures=(*ops, *ops))
+        return structs.replace(case, procedures=(*ops, *ops))
     if chance == 1 and ops:
         rng.shuffle(ops)
-        return replace(case, procedures=tuple(ops))
+        return structs.replace(case, procedures=tuple(ops))
     if chance == 2:
-        return replace(case, tcm=(Diagnosis("A01.01", "", "2", "", 9),))
+        return structs.replace(case, tcm=(Diagnosis("A01.01", "", "2", "", 9),))
     if chance == 3:
-        return replace(case, stay_type="2")
+        return structs.replace(case, stay_type="2")
     if chance == 4:
-        return replace(case, payment_method="5")
+        return structs.replace(case, payment_method="5")
     if chance == 5 and case.discharged:
-        return replace(case, discharged=case.discharged - timedelta(days=4000), admitted=None)
+        return structs.replace(
+            case, discharged=case.discharged - timedelta(days=4000), admitted=None
+        )
     if chance == 6:
         many = tuple(Procedure(f"99.{at:04d}", "", False, None, at) for at in range(70))
-        return replace(case, procedures=(*ops, *many))
+        return structs.replace(case, procedures=(*ops, *many))
     if chance == 7 and ops:
-        lost = replace(ops[0], code=ops[0].code.lstrip("0").rstrip("0"))
-        return replace(case, procedures=(lost, *ops[1:]))
+        lost = structs.replace(ops[0], code=ops[0].code.lstrip("0").rstrip("0"))
+        return structs.replace(case, procedures=(lost, *ops[1:]))
     if chance == 8:
-        return replace(case, fee=None, settled=None, discharged=None)
+        return structs.replace(case, fee=None, settled=None, discharged=None)
     return case
 
 

@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from dipgate.core.case import Diagnosis
 from dipgate.core.clock import CHINA
@@ -100,13 +101,13 @@ def test_an_answer_is_never_that_of_another_case(
     )
     ref = reference(date(2025, 3, 15), categories)
     case = make_case("K80.100", "51.2300")
-    other = replace(case, **change)
+    other = structs.replace(case, **change)
     shared, fresh = (compile_library(make_library(*ROWS), policy) for _ in range(2))
     group_with(case, shared, policy, ref, trace=False)
     found = group_with(other, shared, policy, ref, trace=False)
     assert found == group_with(other, fresh, policy, ref, trace=False)
     traced = group_with(other, fresh, policy, ref)
-    assert replace(traced, trace=()) == found
+    assert structs.replace(traced, trace=()) == found
 
 
 def test_a_compiled_library_cannot_be_changed(make_policy: Make, make_library: Make) -> None:
@@ -126,7 +127,7 @@ def test_a_shared_trace_names_the_case_it_is_given_for(
     policy = make_policy()
     ref = reference(date(2025, 3, 15), categories)
     cases = [
-        replace(make_case(dx, *ops), principal=Diagnosis(dx, name, "1", "", 0))
+        structs.replace(make_case(dx, *ops), principal=Diagnosis(dx, name, "1", "", 0))
         for dx, name in (("K80.100", "甲"), ("K80.100x001", "乙"), ("K80.100x001", "丙"))
         for ops in ((), ("51.2300",), ("99.1500",), ("36.0700",), ("47.0100", "51.2300"))
     ]

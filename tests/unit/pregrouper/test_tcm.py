@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from dipgate.core.case import Case, Diagnosis
 from dipgate.core.grouping import GroupStatus
@@ -51,7 +52,7 @@ def run(make_case: MakeCase, make_library: MakeLibrary, make_policy: MakePolicy)
     ) -> Any:
         policy = make_policy(routing={"tcm_route": "in_scope", **(routing or {})})
         library = compile_library(replace(data, parts=LibraryParts(tcm_map=rows)), policy)
-        case = replace(
+        case = structs.replace(
             make_case(dx, *ops),
             tcm=tuple(
                 Diagnosis(code, "", kind, "", place)
