@@ -14,7 +14,6 @@ from decimal import Decimal
 from dipgate.core.case import Case
 from dipgate.core.codes import category, strip_marks
 from dipgate.core.grouping import Alternative, GroupResult, GroupStatus, Layer
-from dipgate.core.money import yuan_decimal
 from dipgate.core.not_principal import barred_sentence
 from dipgate.core.policy import Policy
 from dipgate.pregrouper.auxiliary import NO_LABELS, Labelled, auxiliary_labels, looks_at_others
@@ -96,7 +95,8 @@ class CaseRun:
             notes.warn("W_MISSING_INPUT 没有主要诊断")
             return self._end(GroupStatus.INVALID_INPUT, "没有主要诊断，不能入组")
         self.dx_code = principal.code
-        self.others = tuple([item.code for item in case.others])
+        if self.plan.national or self.plan.mapping:
+            self.others = tuple([item.code for item in case.others])
         if case.left_before_it_came:
             notes.warn("W_DATES 出院时间早于入院时间")
             return self._end(GroupStatus.INVALID_INPUT, "出院时间早于入院时间，请核对后再入组")
@@ -308,7 +308,7 @@ class CaseRun:
             if bucket is None:
                 continue
             found = core_candidates(bucket, self.ops, self.library, self.plan.rules)
-            found = [item for item in found if item.group.layer.value in layers]
+            found = [item for item in found if item.group.layer in layers]
             if self.notes.tracing:
                 self.notes.step(
                     "core",
@@ -337,11 +337,10 @@ class CaseRun:
         if len(found) == 1:
             return found
         rules = self.policy.grouping
-        fee = self.case.fee
         question = Question(
             principal_op=self.ops.principal,
-            fee=None if fee is None else yuan_decimal(fee),
-            surgical_ops=self.ops.surgical,
+            fee=self.case.fee,
+            surgical_ops=self.ops.surgical if self.plan.by_letters else frozenset(),
             layers=rules.layers or (),
             rank=rules.rank or (),
         )

@@ -58,17 +58,18 @@ def group(
     everything that grouping looks at share one answer (`answer_key`).
     """
     plan = plan_of(library, policy, ref, op_category, known_dx, not_principal, dx_map, op_map)
-    return _answer(case, plan, trace)
+    return answer_of(case, plan, trace)
 
 
 def group_with(
     case: Case, library: Library, policy: Policy, ref: Reference, *, trace: bool = True
 ) -> GroupResult:
     """`group` with the tables of a `Reference`."""
-    return _answer(case, plan_with(library, policy, ref), trace)
+    return answer_of(case, plan_with(library, policy, ref), trace)
 
 
-def _answer(case: Case, plan: Plan, trace: bool) -> GroupResult:
+def answer_of(case: Case, plan: Plan, trace: bool) -> GroupResult:
+    """The answer that is kept for cases alike, or that of a run of its own."""
     key = answer_key(case, plan)
     if key is None:
         return CaseRun(case, plan, plan.library, plan.policy, Notes(trace)).run()
@@ -94,14 +95,15 @@ def _of_kin(case: Case, plan: Plan, key: AnswerKey) -> GroupResult:
     code, codes, rules = case.principal.code if case.principal else "", key[1], plan.rules
     said: tuple[str, ...] = ()
     letters = plain_letters(codes, rules)
+    classes: frozenset[str] | None
     if letters:
-        simple, classes = False, classes_of(letters, rules)
+        classes = classes_of(letters, rules)
     else:
         ops = operations_for(case, rules, code)
         codes, letters, said = ops.codes, ops.letters, ops.warnings
-        simple, classes = ops.conservative, ops.classes
+        classes = None if ops.conservative else ops.classes
     asked = plan.asked.get(key[0]) or plan.asked_of(key[0], code)
-    mark = kin_key(plan, key, asked, codes, letters, simple, classes)
+    mark = kin_key(plan, key, asked, codes, letters, classes)
     kin = plan.kin.get(mark)
     if kin is not None:
         return kin.answer_for(codes, said)

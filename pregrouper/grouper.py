@@ -9,8 +9,9 @@ from dipgate.core.grouping import GroupResult
 from dipgate.core.library import LibraryData
 from dipgate.core.policy import Policy
 from dipgate.core.reference import Reference
-from dipgate.pregrouper.engine import group_with
+from dipgate.pregrouper.engine import answer_of
 from dipgate.pregrouper.library import Library, compile_library
+from dipgate.pregrouper.plan import plan_with
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +26,7 @@ class DipGrouper:
         return self.library.label
 
     def group(self, case: Case, ref: Reference, *, trace: bool = True) -> GroupResult:
-        return group_with(case, self.library, self.policy, ref, trace=trace)
+        return answer_of(case, plan_with(self.library, self.policy, ref), trace)
 
 
 def dip_grouper(data: LibraryData, policy: Policy) -> DipGrouper:

@@ -90,24 +90,31 @@ def _satisfied(item: Group, ops: Operations, library: Library) -> tuple[str, ...
             return (ops.principal,) if ops.principal in part else ()
     if not library.principal_related:
         return _fullest(item.main, ops.codes, short)
-    mains = tuple(
-        part for part in item.main if any(_meets(ops.principal, key, short) for key in part)
-    )
+    principal = ops.principal
+    if short:
+        mains = tuple(
+            part for part in item.main if any(_meets(principal, key, short) for key in part)
+        )
+    else:
+        mains = tuple([part for part in item.main if principal in part])
     main = _fullest(mains, ops.codes, short)
     if not main:
         return ()
     if not item.related:
         return main
-    rest = tuple(code for code in ops.codes if code != ops.principal)
+    rest = tuple([code for code in ops.codes if code != principal])
     related = _fullest(item.related, rest, short)
     return (*main, *related) if related else ()
 
 
 def _fullest(parts: Alternatives, codes: Sequence[str], short: int) -> tuple[str, ...]:
     best: tuple[str, ...] = ()
+    held = frozenset(codes)
     for part in parts:
-        if len(part) > len(best) and all(
-            any(_meets(code, key, short) for code in codes) for key in part
+        if len(part) > len(best) and (
+            all(any(_meets(code, key, short) for code in codes) for key in part)
+            if short
+            else part <= held
         ):
             best = tuple(sorted(part))
     return best

@@ -262,7 +262,9 @@ def plain_letters(codes: tuple[str, ...], rules: OpRules) -> tuple[str, ...]:
     """Classes of operations of which nothing is to be said; empty where one is not plain."""
     plain = rules.plain
     letters = tuple([plain[code] for code in codes])
-    return letters if "" not in letters and len(frozenset(codes)) == len(codes) else ()
+    if "" in letters or (len(codes) > 1 and len(frozenset(codes)) < len(codes)):
+        return ()
+    return letters
 
 
 def _known_codes(case: Case, rules: OpRules, warnings: list[str], restored: list[str]) -> list[str]:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from itertools import count
-from typing import cast
+from typing import Any, cast
 
 from dipgate.core.case import Case
 from dipgate.core.codes import category, in_range, strip_marks
@@ -220,11 +220,10 @@ def plan_for(library: Library, policy: Policy, ref: Reference | None, given: Tab
 
 def plan_with(library: Library, policy: Policy, ref: Reference | None) -> Plan:
     """`plan_of` without tables of their own; the last one is at hand."""
-    last = library.prepared.get("last")
-    if last is not None:
-        at_policy, at_ref, plan = cast("tuple[Policy, Reference | None, Plan]", last)
-        if at_policy is policy and at_ref is ref:
-            return plan
+    last: Any = library.prepared.get("last")
+    if last is not None and last[0] is policy and last[1] is ref:
+        held: Plan = last[2]
+        return held
     plan = plan_of(library, policy, ref)
     library.prepared["last"] = (policy, ref, plan)
     return plan
@@ -296,9 +295,7 @@ def answer_key(case: Case, plan: Plan) -> AnswerKey | None:
     if alike is None:
         alike = plan.alike(code)
     discharged, admitted = case.discharged, case.admitted
-    if not alike:
-        return None
-    if admitted is not None and discharged is not None and discharged < admitted:
+    if not alike or (admitted is not None and discharged is not None and discharged < admitted):
         return None
     if plan.by_discharge:
         day = None if discharged is None else discharged.date()
@@ -331,13 +328,12 @@ def kin_key(
     asked: Asked,
     codes: Sequence[str],
     letters: Sequence[str],
-    conservative: bool,
-    classes: frozenset[str],
+    classes: frozenset[str] | None,
 ) -> tuple[object, ...]:
     """What of the case counts, its operations by what candidates of its diagnosis ask for.
 
     `key` is the case's `answer_key`, `asked` what `Plan.asked_of` says of its class; the rest are
-    its operations made ready.
+    its operations made ready (`classes` None: a conservative case).
     """
     number, _, method, stay, year = key
     named, bare_too, left = asked
@@ -353,9 +349,11 @@ def kin_key(
         if other and plan.by_letters:
             both = zip(codes, letters, strict=True)
             other = frozenset([letter for op, letter in both if op not in named])
-    if not own and not rest and not (conservative and bare_too):
+    if not own and not rest and not (bare_too and classes is None):
         number = left
-    return (number, first, rest, other, conservative, classes, method, stay, year)
+    if not rest and not other:
+        return (number, first, classes, method, stay, year)
+    return (number, first, rest, other, classes, method, stay, year)
 
 
 def _never_alike(policy: Policy, excluded: bool, classes: bool) -> bool:

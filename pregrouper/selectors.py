@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from dipgate.core.grouping import Layer
+from dipgate.core.money import Fen, yuan_decimal
 from dipgate.pregrouper.registry import Registry
 
 if TYPE_CHECKING:
@@ -54,8 +55,9 @@ class Question(Struct, frozen=True, gc=False):
     """What a selector may look at beside the candidates."""
 
     principal_op: str
-    fee: Decimal | None
+    fee: Fen | None
     surgical_ops: frozenset[str]
+    """Empty where the policy has no selector that asks (`COUNTS_LETTERS`)."""
     layers: tuple[str, ...]
     rank: tuple[str, ...]
 
@@ -186,9 +188,9 @@ def _highest(found: list[Candidate]) -> Candidates:
 @SELECTORS.add("closest_fee")
 def closest_fee(found: Candidates, question: Question) -> Candidates:
     """The smallest distance between the case's fee and the group's mean; the first of a tie."""
-    fee = question.fee
-    if fee is None:
+    if question.fee is None:
         return found
+    fee = yuan_decimal(question.fee)
 
     def keep(core: list[Candidate]) -> Candidates:
         if any(item.group.row.average_fee is None for item in core):

@@ -10,6 +10,7 @@ import pytest
 from dipgate.config.policies import load_policy
 from dipgate.core.grouping import Layer
 from dipgate.core.library import LibraryRow
+from dipgate.core.money import fen_of
 from dipgate.pregrouper.library import Group
 from dipgate.pregrouper.selectors import SELECTORS, Candidate, Question
 
@@ -56,7 +57,7 @@ def question(
 ) -> Question:
     return Question(
         principal,
-        None if fee is None else Decimal(fee),
+        fen_of(fee),
         frozenset(("47.0100",)),
         ("core", "basic", "comprehensive"),
         rank,
