@@ -55,13 +55,11 @@ _AREA_DIGITS = 6
 def load_policy(id_or_path: str, *, state: Path | None = None) -> Policy:
     """A policy by id (the site's own before the built-in one) or by path of a YAML file.
 
-    `extends: ID` lays the file over another policy: sections merge, values replace. Raises
-    ConfigError naming file, line, parameter and the nearest right word.
+    `extends: ID` lays the file over another policy: sections merge, values replace, and the file
+    has an id of its own. Raises ConfigError naming file, line, parameter and the nearest right
+    word.
     """
-    document, value = _merged(id_or_path, state, ())
-    policy = _policy(document, value)
-    _check_name(_find(id_or_path, state), policy.policy.id, state)
-    return policy
+    return _policy(*_merged(id_or_path, state, ()))
 
 
 def merged_policy(
@@ -146,7 +144,6 @@ def listed_policies(
 def _found(source: Traversable, state: Path | None, *, own: bool) -> FoundPolicy:
     layers = _layers(source, state)
     policy = _policy(*_laid_together(layers))
-    _check_name(source, policy.policy.id, state)
     return FoundPolicy(policy, own, tuple(layer.extends for layer in layers if layer.extends))
 
 
@@ -314,6 +311,12 @@ def _layers(
     if not isinstance(base, str):
         raise ConfigError(f"{source.name}：extends 应写一个政策编号", path="extends")
     below = _layers(_find(base, state), state, (*seen, name))
+    if said is None:
+        raise ConfigError(
+            f"{source.name}：叠加文件要有自己的编号，否则结果上写的是 {base} 的；"
+            f"写 policy: {{id: {Path(source.name).stem}}}",
+            path="policy.id",
+        )
     return (PolicyLayer(document, filled, base, tables), *below)
 
 

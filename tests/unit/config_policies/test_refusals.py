@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from dipgate.config.policies import load_policy
+from dipgate.config.policy_set import with_settings
 from dipgate.core.errors import ConfigError
 
 HEAD = """schema: dip-policy/1
@@ -220,7 +222,29 @@ def test_an_overlay_of_itself_and_of_nobody(state: Path) -> None:
 def test_a_mistake_of_an_overlay_is_found_in_the_merged_policy(state: Path) -> None:
     own = state / "policies"
     own.mkdir()
-    text = "extends: jining_2023\nscoring: {deviation: {low: {at: 3}}}\n"
+    text = "extends: jining_2023\npolicy: {id: ours}\nscoring: {deviation: {low: {at: 3}}}\n"
     (own / "ours.yaml").write_text(text, encoding="utf-8")
     with pytest.raises(ConfigError, match=r"scoring\.deviation\.high\.at"):
         load_policy("ours", state=state)
+
+
+@pytest.mark.parametrize("header", ["", "policy: {effective_from: 2025-01-01}\n"])
+def test_an_overlay_has_an_id_of_its_own(
+    tmp_path: Path, state: Path, header: str, cli: Callable[..., Any]
+) -> None:
+    """However it is named, as a file anywhere or as the site's own, and whoever reads it."""
+    own = state / "policies"
+    own.mkdir()
+    for folder in (own, tmp_path):
+        path = folder / "ours.yaml"
+        path.write_text(f"extends: sample_2025\n{header}", encoding="utf-8")
+    for name, where in (("ours", state), (str(own / "ours.yaml"), None), (str(path), None)):
+        with pytest.raises(ConfigError, match=r"policy: \{id: ours\}"):
+            load_policy(name, state=where)
+        with pytest.raises(ConfigError, match=r"policy: \{id: ours\}"):
+            with_settings(name, (), where)
+    lines = tmp_path / "lines.jsonl"
+    lines.write_text("{}\n", encoding="utf-8")
+    for command in ("score", "settle"):
+        said = cli(command, lines, "--policy", tmp_path / "ours.yaml")
+        assert (said.code, "policy: {id: ours}" in said.err) == (2, True)
