@@ -1,18 +1,20 @@
 """Point values of a pool: budget, pre-settlement, settlement, fixed, elastic.
 
-Source: dip-settlement.md sections 1.2 and 4. Exact decimals; nothing is rounded here.
+Source: dip-settlement.md sections 1.2 and 4. Exact decimals; a point value is rounded only where
+the policy states its decimals.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from dipgate.core.errors import ConfigError
+from dipgate.core.money import rounded
 from dipgate.core.settle_input import ClosedYear
 from dipgate.pregrouper.price import BASES, point_value
-from dipgate.pregrouper.settling_ask import SettleAsk, plain, total_score, word_of
+from dipgate.pregrouper.settling_ask import SettleAsk, exact, plain, total_score, word_of
 
 MEAN_OF_MEANS, WEIGHTED_TOTALS = "mean_of_means", "weighted_totals"
 _ONE = Decimal(1)
@@ -113,7 +115,7 @@ def value_of_month(ask: SettleAsk) -> Decimal | None:
         if fee is not None and score:
             value = fee / score
             ask.step("point_value", f"预结算点值 = {plain(fee)} ÷ {plain(score)}", "", value)
-            return value
+            return _kept(ask, value)
     if _shared_out(ask) and ask.policy.settlement.point_value.kind == ("floating",):
         return _floating(ask, total_score(ask) or Decimal(0))
     return point_value(ask)
@@ -166,7 +168,24 @@ def _from_closed_years(ask: SettleAsk) -> Decimal | None:
     weights = ":".join(str(weight) for weight in rules.time_weights[-len(years) :])
     text = f"预算点值：{len(years)} 个已结束年度按 {weights} 加权（{word_of(mode)}）"
     ask.step("point_value", text, "scoring.time_weight_mode", value)
-    return value
+    return _kept(ask, value)
+
+
+def _kept(ask: SettleAsk, value: Decimal) -> Decimal | None:
+    """A point value that was worked out, at the policy's decimals; exact where it states none.
+
+    What is published or stated is taken as it stands.
+    """
+    rules = ask.policy.scoring.rounding
+    if rules.point_value_dp is None:
+        return value
+    mode = ask.text(rules.mode, "scoring.rounding.mode")
+    if mode is None:
+        return None
+    kept = rounded(exact(value), rules.point_value_dp, mode)
+    text = f"点值保留 {rules.point_value_dp} 位小数：{plain(kept)}"
+    ask.step("rounding", text, "scoring.rounding.point_value_dp", kept)
+    return kept
 
 
 def _sums(ask: SettleAsk, year: ClosedYear) -> Pair | None:
@@ -288,7 +307,7 @@ def _floating(ask: SettleAsk, score: Decimal) -> Decimal | None:
     value = whole / everything
     text = f"结算点值 = {plain(whole)} ÷ {plain(everything)}"
     ask.step("point_value", text, "settlement.point_value", value)
-    return value
+    return _kept(ask, value)
 
 
 def _elastic_worth(ask: SettleAsk, score: Decimal) -> tuple[Decimal | None, Decimal | None]:
@@ -322,6 +341,10 @@ def _elastic_worth(ask: SettleAsk, score: Decimal) -> tuple[Decimal | None, Deci
         _SHARES,
         found.increment_value,
     )
+    kept = found.increment_value if found.capped else _kept(ask, found.increment_value)
+    if kept is None:
+        return None, None
+    found = replace(found, increment_value=kept if cap is None else min(kept, cap))
     worth = found.worth(own_base, own)
     ask.step(
         "worth",

@@ -105,6 +105,8 @@ class CaseRule(Part):
 class Rounding(Part):
     score_dp: int | None = Field(default=None, ge=0, le=12)
     money_dp: int | None = Field(default=None, ge=0, le=2)
+    point_value_dp: int | None = Field(default=None, ge=0, le=12)
+    """Decimals of a point value that is worked out; None: it stays exact."""
     mode: str | None = None
 
 
