@@ -373,6 +373,8 @@ _KINDS = (
             _cell("label", "label 分型", filled, required=True),
             _cell("coefficient", "coefficient 系数 调节系数", _positive, required=True),
             _cell("trigger", "trigger 触发系数", _number()),
+            _cell("case_count", "case_count 分型病例数", _whole(0, 100_000_000)),
+            _cell("cv_after", "cv_after 细分后变异系数", _number()),
         ),
         ("group_code", "dimension", "label"),
     ),

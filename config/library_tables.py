@@ -29,13 +29,15 @@ def parts_of(tables: Mapping[str, Sequence[tuple[object, ...]]]) -> LibraryParts
     """Kind → stored rows (row number first), as `library_parts` made them."""
     found: dict[str, Any] = {}
     for name, rows in tables.items():
-        columns = KINDS[name].columns
-        values = (
-            (int(str(number)), dict(zip(columns, map(str, texts), strict=True)))
-            for number, *texts in rows
-        )
+        values = ((int(str(number)), _named(KINDS[name].columns, texts)) for number, *texts in rows)
         found[name.replace("-", "_")] = _BUILDERS[name](values)
     return LibraryParts(**found)
+
+
+def _named(columns: Sequence[str], texts: Sequence[object]) -> Value:
+    """A stored row by its columns. One stored before its kind got a column has that one empty."""
+    later = ("",) * (len(columns) - len(texts))
+    return dict(zip(columns, (*map(str, texts), *later), strict=True))
 
 
 Rows = Iterable[tuple[int, Value]]
@@ -139,6 +141,8 @@ def _coefficients(rows: Rows) -> tuple[Coefficient, ...]:
             label=value["label"],
             coefficient=Decimal(value["coefficient"]),
             trigger=_decimal(value["trigger"]),
+            cases=_int(value["case_count"]),
+            cv_after=_decimal(value["cv_after"]),
         )
         for _, value in rows
     )

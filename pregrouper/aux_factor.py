@@ -95,6 +95,10 @@ def _priced(ask: Asker) -> list[tuple[AuxLabel, Decimal]] | None:
     for item in ask.result.labels:
         if not _counts(ask, item):
             continue
+        if item.lacks:
+            ask.lack(*item.lacks)
+            unknown = True
+            continue
         value = _coefficient(ask, item)
         if value is None:
             unknown = True

@@ -10,6 +10,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
+from msgspec import structs
+
 # Each of these puts its dimensions into the register.
 from dipgate.core.case import Case
 from dipgate.core.errors import ConfigError
@@ -27,6 +29,7 @@ from dipgate.pregrouper.aux_question import (
     Lacks,
     dimension_words,
 )
+from dipgate.pregrouper.aux_trigger import activation
 from dipgate.pregrouper.conditions import Facts, decide, fact_words, read_condition
 from dipgate.pregrouper.library import Group, Library
 from dipgate.pregrouper.operations import Operations
@@ -128,7 +131,10 @@ class _Labels:
             labels = [item for item in labels if (item.dimension, item.label) not in taken]
             labels += rows
             warnings += more
-        kept = [item for item in labels if self._is_on(item.dimension, steps)]
+        tested = (
+            self._tested(item, steps) for item in labels if self._is_on(item.dimension, steps)
+        )
+        kept = [item for item in tested if item is not None]
         for item in kept:
             steps.append(
                 Step(
@@ -208,6 +214,19 @@ class _Labels:
             if step not in steps:
                 steps.append(step)
         return said is not False
+
+    def _tested(self, item: AuxLabel, steps: list[Step]) -> AuxLabel | None:
+        """The label as its statistics leave it: as it is, not in use, or with what is unknown."""
+        if switched_on(self.policy.auxiliary, self.chosen.code, item.dimension) is not None:
+            return item
+        row = self._coefficient(item.dimension, item.label)
+        found = activation(row, self.chosen.row, self.policy.auxiliary.trigger)
+        if not found.on:
+            name = dimension_words(item.dimension)
+            text = f"病种 {self.chosen.code} 没有启用辅助分型“{name}”：{found.why}"
+            steps.append(Step("auxiliary", text, found.ref))
+            return None
+        return structs.replace(item, lacks=found.lacks) if found.lacks else item
 
     def _rows(self, rules: Auxiliary, words: Mapping[str, str]) -> tuple[list[AuxLabel], list[str]]:
         facts = Facts(

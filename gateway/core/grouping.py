@@ -84,6 +84,8 @@ class AuxLabel(Struct, frozen=True, gc=False):
     why: str
     coefficient: Decimal | None = None
     trigger: Decimal | None = None
+    lacks: tuple[str, ...] = ()
+    """Paths without which nobody knows whether, or with which label, the dimension counts."""
 
 
 class TcmRoute(Struct, frozen=True, gc=False):

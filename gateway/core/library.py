@@ -123,6 +123,10 @@ class Coefficient:
     label: str
     coefficient: Decimal
     trigger: Decimal | None = None
+    cases: int | None = None
+    """Cases of the group with this label, where the table says so."""
+    cv_after: Decimal | None = None
+    """CV of the group's fees once this dimension splits it, where the table says so."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -101,6 +101,8 @@ class BenchRow(_Strict):
     score: Decimal | None = None
     average_fee: Decimal | None = None
     average_stay: Decimal | None = None
+    cv: Decimal | None = None
+    case_count: int | None = None
     secondary_dx: str = ""
     condition: str = ""
     is_basic: bool = False
@@ -138,6 +140,8 @@ class BenchCoefficient(_Strict):
     label: str
     coefficient: Decimal
     trigger: Decimal | None = None
+    cases: int | None = None
+    cv_after: Decimal | None = None
 
 
 class Bench(_Strict):
@@ -161,8 +165,6 @@ class Bench(_Strict):
                 row=number,
                 main_op_names="",
                 other_op_names="",
-                cv=None,
-                case_count=None,
                 **row.model_dump(),
             )
             for number, row in enumerate(self.rows, start=1)

@@ -93,6 +93,7 @@ def _shares(policy: Policy) -> Iterator[Problem]:
             scoring.special_review.cap_of_region_discharges,
         ),
     ]
+    asked.append((("auxiliary", "trigger", "min_cv_drop"), policy.auxiliary.trigger.min_cv_drop))
     trim = money.point_value.trim
     asked.append((("settlement", "point_value", "trim", "low"), trim.low))
     asked.append((("settlement", "point_value", "trim", "high"), trim.high))
@@ -127,10 +128,18 @@ def _positive(policy: Policy) -> Iterator[Problem]:
 
 
 def _not_negative(policy: Policy) -> Iterator[Problem]:
-    months = policy.settlement.prepayment_months
-    for where, number in numbers_in(months, ("settlement", "prepayment_months")):
-        if number < 0:
-            yield where, f"{number:f} 不能是负数"
+    trigger: Path = ("auxiliary", "trigger")
+    tests = policy.auxiliary.trigger
+    asked = (
+        ((*trigger, "min_group_cases"), tests.min_group_cases),
+        ((*trigger, "min_type_cases"), tests.min_type_cases),
+        ((*trigger, "cv_before"), tests.cv_before),
+        (("settlement", "prepayment_months"), policy.settlement.prepayment_months),
+    )
+    for start, param in asked:
+        for where, number in numbers_in(param, start):
+            if number < 0:
+                yield where, f"{number:f} 不能是负数"
 
 
 def _months(policy: Policy) -> Iterator[Problem]:

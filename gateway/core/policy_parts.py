@@ -228,8 +228,10 @@ class AgeBand(Part):
 
 
 class Trigger(Part):
-    min_group_cases: int | None = None
-    min_type_cases: int | None = None
+    """When a dimension is in use for a group, where the library's rows bring their statistics."""
+
+    min_group_cases: Number = None
+    min_type_cases: Number = None
     min_cv_drop: Number = None
     cv_before: Number = None
     icu_relaxed: Flag = None

@@ -180,6 +180,21 @@ def test_coefficients(part: Part) -> None:
     )
 
 
+def test_coefficients_with_their_statistics(put: Put, state: Path) -> None:
+    head = "病种编码,维度,分型,系数,分型病例数,细分后变异系数"
+    put({"coefficients": (head, "1,CCI,严重,1.10,40,0.62", "1,CCI,一般,1.05,,")})
+    some, none = load_library(state, "某市").parts.coefficients or ()
+    assert (some.cases, some.cv_after) == (40, Decimal("0.62"))
+    assert (none.cases, none.cv_after) == (None, None)
+    path = shelf_of(state, "某市") / "2025.sqlite"
+    path.chmod(0o644)
+    with sqlite3.connect(path) as held:
+        for column in ("case_count", "cv_after"):
+            held.execute(f"ALTER TABLE part_coefficients DROP COLUMN {column}")
+    stored_before, _ = load_library(state, "某市").parts.coefficients or ()
+    assert (stored_before.coefficient, stored_before.cases) == (Decimal("1.10"), None)
+
+
 def test_average_fees(part: Part) -> None:
     head = "病种编码,医院级别,年度,次均费用"
     found = part("average-fees", head, "1,三级,2024,5200.50", "1,三级,,5300").average_fees
