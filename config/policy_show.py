@@ -10,6 +10,7 @@ from dipgate.config.policies import PolicyLayer, load_policy, merged_policy, pol
 from dipgate.config.strict_model import did_you_mean, path_text
 from dipgate.core.errors import ConfigError
 from dipgate.core.money import decimal_of
+from dipgate.core.policy_records import is_recorded
 
 Path_ = tuple[str | int, ...]
 _SECTIONS = ("catalogue.", "grouping.", "auxiliary.", "scoring.", "settlement.")
@@ -30,6 +31,8 @@ class ShownValue:
     evidence: tuple[str, ...]
     overlay: bool = False
     """The file is laid over another."""
+    recorded: bool = False
+    """Kept from the text of the policy; no calculation reads it."""
 
 
 def shown_values(
@@ -82,6 +85,7 @@ def _leaves(value: object, path: Path_, layers: tuple[PolicyLayer, ...]) -> Iter
         line=line,
         evidence=_evidence(layer.value, path),
         overlay=bool(layer.extends),
+        recorded=path[-1] == "note" or is_recorded(path_text(path)),
     )
 
 

@@ -71,12 +71,18 @@ def _base_coefficient(ask: Asker, by: str) -> Decimal | None:
         return None
     keys = _keys(ask, by)
     path = ".".join((root, *keys))
-    if isinstance(at_keys(table, keys), ParamTable):
+    by_pool = isinstance(at_keys(table, keys), ParamTable)
+    differ = ask.policy.scoring.institution.pools_differ
+    if by_pool and differ is False:
+        ask.lack("scoring.institution.pools_differ")
+        return None
+    if by_pool or differ:
         pool = ask.pool
         if not pool:
             return None
         keys, path = (*keys, pool), f"{path}.{pool}"
-    return ask.number(table.find(keys), path, why="机构系数")
+    found = table.find(keys) if by_pool or not differ else None
+    return ask.number(found, path, why="机构系数")
 
 
 def at_keys(table: ParamTable, keys: tuple[str, ...]) -> Param | ParamTable | None:

@@ -26,6 +26,42 @@ def impossible(policy: Policy) -> Iterator[Told]:
                 f"写了 n/a，月度公式却用到 {name}；写出比例（全额拨付写 1），"
                 "或把它从 settlement.monthly.form 去掉",
             )
+    yield from _pools_of_k(policy)
+    pools = policy.settlement.pools
+    if policy.settlement.merged and pools is not None and len(pools) != 1:
+        yield (
+            "settlement.merged",
+            f"写了 true（各险种合为一池），settlement.pools 却有 {len(pools)} 个池；只写一个池，"
+            "用 settlement.pool_codes 把各险种归到它",
+        )
+
+
+def _pools_of_k(policy: Policy) -> Iterator[Told]:
+    """Whether the table of K goes on by pool where, and only where, the policy says so."""
+    rules = policy.scoring.institution
+    if rules.pools_differ is None:
+        return
+    depth = 2 if rules.by in _OF_GROUPS else 1
+    for path, cell in _cells(rules.table, depth, "scoring.institution.table"):
+        if isinstance(cell, ParamTable) and not rules.pools_differ:
+            text = f"写了 false（各池的机构系数相同），{path} 却分了统筹池"
+            yield "scoring.institution.pools_differ", text
+        elif isinstance(cell, Param) and rules.pools_differ and _is_number(cell):
+            text = f"写了 true（各池的机构系数不同），{path} 却没有分统筹池"
+            yield "scoring.institution.pools_differ", text
+
+
+def _is_number(cell: Param) -> bool:
+    return cell.fixed is not None or cell.dated
+
+
+def _cells(table: ParamTable, depth: int, path: str) -> Iterator[tuple[str, Param | ParamTable]]:
+    """What stands at a depth of a table; a number that comes earlier stands for all below it."""
+    for key, item in table.entries.items():
+        if depth > 1 and isinstance(item, ParamTable):
+            yield from _cells(item, depth - 1, f"{path}.{key}")
+        else:
+            yield f"{path}.{key}", item
 
 
 def doubtful(policy: Policy, day: date) -> Iterator[Told]:

@@ -14,9 +14,11 @@ from dipgate.pregrouper.aux_question import DIMENSIONS
 from dipgate.pregrouper.coefficients import COMPOSITIONS
 from dipgate.pregrouper.conditions import conditions_of, read_condition
 from dipgate.pregrouper.deviation import OPERATORS, PAY_COST
+from dipgate.pregrouper.settling_bounds import FORBIDDEN
 from dipgate.pregrouper.settling_points import MEAN_OF_MEANS, WEIGHTED_TOTALS
 from dipgate.pregrouper.severity import (
     LADDER,
+    SOURCES,
     SPLIT_LADDER,
     SPLIT_TUMOUR_LADDER,
     TUMOUR_LADDER,
@@ -37,6 +39,7 @@ def wrong_words(policy: Policy) -> Iterator[tuple[str, str]]:
     zones = tuple(zone.value for zone in Zone if zone.value)
     words: list[tuple[str, str | None, tuple[str, ...]]] = [
         ("auxiliary.choose", rules.choose, (*CHOICES, _ABSENT)),
+        ("auxiliary.severity_source", rules.severity_source, SOURCES),
         (
             "scoring.institution.composition",
             scoring.institution.composition,
@@ -51,6 +54,11 @@ def wrong_words(policy: Policy) -> Iterator[tuple[str, str]]:
         ("scoring.rounding.mode", scoring.rounding.mode, tuple(ROUNDING)),
         ("scoring.time_weight_mode", scoring.time_weight_mode, (MEAN_OF_MEANS, WEIGHTED_TOTALS)),
         ("scoring.zero_score_group", scoring.zero_score_group, (PAY_COST,)),
+        (
+            "scoring.special_review.per_hospital_cap",
+            scoring.special_review.per_hospital_cap,
+            (FORBIDDEN, _ABSENT),
+        ),
         *_zone_words(policy),
         *(
             (f"scoring.add_ons[{number}].apply", item.apply, (BEFORE_K, AFTER_K))

@@ -17,6 +17,7 @@ from dipgate.core.policy import Policy
 from dipgate.core.settle_input import SettleInput
 from dipgate.pregrouper.scoring import PRECISION
 from dipgate.pregrouper.settling_ask import SettleAsk
+from dipgate.pregrouper.settling_bounds import clearing_share, review_quota
 from dipgate.pregrouper.settling_month import prepayment, settle_month
 from dipgate.pregrouper.settling_year import clearing, deadline_of, settle_year
 
@@ -58,12 +59,14 @@ def settle(given: SettleInput, policy: Policy) -> Settled:
         else:
             payable, dip = settle_year(ask)
             cleared, returned = clearing(ask, payable)
+            clearing_share(ask, payable, cleared)
             found = {
                 "dip_payable": dip,
                 "clearing": cleared,
                 "deposit_returned": returned,
                 "deadline": deadline_of(ask),
             }
+        review_quota(ask)
         return Settled(
             status=NOT_CONFIGURED if payable is None else SETTLED,
             payable=payable,

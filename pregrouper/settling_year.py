@@ -16,6 +16,7 @@ from dipgate.core.policy import Band
 from dipgate.pregrouper.price import BASES
 from dipgate.pregrouper.registry import Registry
 from dipgate.pregrouper.settling_ask import SettleAsk, exact, plain, total_score, word_of
+from dipgate.pregrouper.settling_bounds import key_of_year
 from dipgate.pregrouper.settling_month import audit_of, fund_share
 from dipgate.pregrouper.settling_points import worth_of_year
 
@@ -152,13 +153,11 @@ def deadline_of(ask: SettleAsk) -> str:
     """
     dates = ask.policy.settlement.year_end.deadline or {}
     year = ask.given.year
-    exact = dates.get(year)
-    if exact:
-        return exact
-    for key, day in dates.items():
-        if key.endswith("+") and day and year >= key.removesuffix("+"):
-            return f"{int(year) + 1}-{day}"
-    return ""
+    key = key_of_year(dates, year)
+    day = dates[key] if key is not None else None
+    if key is None or day is None:
+        return ""
+    return day if key == year else f"{int(year) + 1}-{day}"
 
 
 def _where(ask: SettleAsk) -> str | None:

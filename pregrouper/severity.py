@@ -46,6 +46,9 @@ SPLIT_TUMOUR_LADDER = (
 )
 _SEVERE = frozenset(("重度", "MCC", "severe"))
 _MODERATE = frozenset(("中度", "CC", "moderate"))
+SOURCES = ("cc_mcc_with_principal_exclusion", "cc_mcc_include_then_exclude")
+"""Words of `auxiliary.severity_source`. With both, an entry counts only for the principal diagnoses
+of its own `include` and not for those of the exclusion table, which the library must have."""
 _HIGH_FEE, _HIGH_SHARE = 3, Decimal("0.5")
 _TREATMENT, _DRUGS = ("05",), ("09", "10", "11")
 _RADIOTHERAPY, _CHEMOTHERAPY = (("92.2",), ("Z51.0",)), (("99.25",), ("Z51.1",))
@@ -230,11 +233,16 @@ def _hits(q: AuxQuestion) -> _Hits | Lacks:
     codes = q.parts.severity
     if codes is None:
         return Lacks("严重程度目录（severity）")
+    source = q.rules.severity_source
+    if source is not None and source not in SOURCES:
+        return Lacks(f"本版本认识的严重程度口径（auxiliary.severity_source: {source}）")
     found = {"severe": "", "moderate": ""}
     for other in q.others:
         entry = next((codes[code] for code in spellings(other) if code in codes), None)
         if entry is None:
             continue
+        if source is not None and q.parts.severity_exclusions is None:
+            return Lacks("主要诊断排除表（severity-exclusions；auxiliary.severity_source）")
         counts = _counts(entry, q)
         if isinstance(counts, Lacks):
             return counts

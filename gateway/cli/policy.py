@@ -136,12 +136,14 @@ def show(ctx: click.Context, name: str, path: str, as_json: bool) -> None:
                     "file": item.file,
                     "line": item.line,
                     "evidence": list(item.evidence),
+                    "recorded": item.recorded,
                 }
             )
             continue
         value = "（未知）" if item.value is None else item.value
         why = f" [{'、'.join(item.evidence)}]" if item.evidence else ""
-        click.echo(f"{item.path} = {value}  （{item.file}:{item.line}）{why}")
+        kept = "  只作记录，不参与计算" if item.recorded else ""
+        click.echo(f"{item.path} = {value}  （{item.file}:{item.line}）{why}{kept}")
     if not as_json:
         for key in dict.fromkeys(key for item in found for key in item.evidence):
             entry = evidence.get(key)
@@ -187,6 +189,7 @@ def _as_json(report: PolicyReport) -> dict[str, Any]:
             {"section": need.section, "path": need.path, "meaning": need.meaning}
             for need in report.missing
         ],
+        "recorded": [{"path": path, "meaning": why} for path, why in report.recorded],
         "edges": [_edge(edge) for edge in report.edges],
         "cases": [
             {"name": case.name, "differences": list(case.differences)} for case in report.cases
@@ -214,6 +217,10 @@ def _print(report: PolicyReport) -> None:
         click.echo(f"{title}：{f'缺 {len(needs)} 个参数' if needs else '参数齐全'}")
         for need in needs:
             click.echo(f"  {need.path}  {need.meaning}")
+    if report.recorded:
+        click.echo(f"只作记录，不参与计算：{len(report.recorded)} 项")
+        for path, why in report.recorded:
+            click.echo(f"  {path}  {why}")
     if report.edges:
         click.echo("界限两侧（机构系数按 0.9）：")
     for edge in report.edges:

@@ -23,6 +23,7 @@ from dipgate.core.policy_parts import (
     Grouping,
     Header,
     Part,
+    Recorded,
     Routing,
     Sec,
     Texts,
@@ -38,6 +39,7 @@ class Institution(Part):
     by: str | None = None
     table: Table = _EMPTY
     pools_differ: Flag = None
+    """True: each K is given by pool. False: the table must not go on by pool."""
     basic_groups: str | None = None
     group_factors: Table = _EMPTY
     """For `basic_groups: group_factor`: factor by group code."""
@@ -115,15 +117,18 @@ class SpecialReview(Part):
     cap_of_region_discharges: Number = None
     fee_over_standard: Number = None
     los_over_mean: Number = None
-    result: str | None = None
+    result: Annotated[str | None, Recorded("特例单议的结果如何支付，由人办理")] = None
     per_hospital_cap: str | None = None
+    """`forbidden`: the region's ceiling is never split among hospitals."""
 
 
 class Scoring(Part):
     time_weights: tuple[int, ...] | None = None
     time_weight_mode: str | None = None
-    method: str | None = None
-    methods: Words = None
+    method: Annotated[str | None, Recorded("制定目录时分值的算法；目录里的分值已按它算好")] = None
+    methods: Annotated[Words, Recorded("办法允许的几种分值算法；目录里的分值已按其中一种算好")] = (
+        None
+    )
     institution: Annotated[Institution, Sec] = Institution()
     average_fee: str | None = None
     average_fee_table: Table = _EMPTY
@@ -181,7 +186,9 @@ class PlaceFrom(Part):
 class InsuredPlaceRule(Part):
     local_prefix: str
     other_in_province: PlaceFrom | None = None
-    before: str | None = None
+    before: Annotated[str | None, Recorded("省内异地的键启用之前用什么；程序总是用参保地代码")] = (
+        None
+    )
 
 
 class Monthly(Part):
@@ -239,6 +246,7 @@ class YearEnd(Part):
     audit_deduct: Flag = None
     deadline: Texts | None = None
     clearing_share_target: Texts | None = None
+    """Share of the year's fund that clearing should move at most, by year as `deadline` is."""
 
 
 class Settlement(Part):
@@ -246,6 +254,7 @@ class Settlement(Part):
     pool_codes: Texts | None = None
     """Insurance type code → pool; by default the national codes 310 and 390."""
     merged: Flag = None
+    """One pool for all insured: then `pools` holds one name and `pool_codes` leads to it."""
     point_value: Annotated[PointValue, Sec] = PointValue()
     fund_share: str | None = None
     fund_share_from: str | None = None
@@ -257,8 +266,10 @@ class Settlement(Part):
     price_keys: Words = None
     fallback_price_key: Words = None
     insured_place_rule: InsuredPlaceRule | None = None
-    report_split: Words = None
-    observed_2024: Texts | None = None
+    report_split: Annotated[Words, Recorded("经办报表分列的统筹池；报表不由程序出")] = None
+    observed_2024: Annotated[
+        Texts | None, Recorded("公布的清算统计，供人比较；不作为基金或点值")
+    ] = None
     carve_outs: Words = None
     """What is taken from the year's fund before it is shared out; each must be given by name."""
     prepayment_months: Number = None

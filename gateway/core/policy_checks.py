@@ -41,6 +41,7 @@ def problems(policy: Policy) -> Iterator[Problem]:
     yield from _split(policy)
     yield from _bands(policy)
     yield from _deadlines(policy)
+    yield from _clearing_shares(policy)
 
 
 def numbers_in(value: Param | ParamTable | None, path: Path) -> Iterator[tuple[Path, Decimal]]:
@@ -240,6 +241,27 @@ def _deadlines(policy: Policy) -> Iterator[Problem]:
             yield path, f"{key!r} 应写成年份（2025）或某年起（2027+）"
         elif text is not None and not (_DAY_OF_YEAR.fullmatch if plus else _is_day)(text):
             yield path, f"{text!r} 应写成 {'MM-DD（次年的日子）' if plus else 'yyyy-MM-dd'}"
+
+
+def share_range(text: str) -> tuple[Decimal, Decimal] | None:
+    """`0.05`, or from and to as `0.03-0.05`; None where it is no share."""
+    low, dash, high = text.partition("-")
+    try:
+        found = Decimal(low), Decimal(high if dash else low)
+    except ArithmeticError:
+        return None
+    return (
+        found if all(end.is_finite() for end in found) and 0 <= found[0] <= found[1] <= 1 else None
+    )
+
+
+def _clearing_shares(policy: Policy) -> Iterator[Problem]:
+    for key, text in (policy.settlement.year_end.clearing_share_target or {}).items():
+        path = ("settlement", "year_end", "clearing_share_target", key)
+        if not _YEAR.fullmatch(key.removesuffix("+")):
+            yield path, f"{key!r} 应写成年份（2025）或某年起（2027+）"
+        elif text is not None and share_range(text) is None:
+            yield path, f"{text!r} 应写成 0 到 1 之间的比例（0.05），或从小到大的两个（0.03-0.05）"
 
 
 def _is_day(text: str) -> bool:

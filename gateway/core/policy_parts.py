@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import date
 from typing import Annotated, Any, Literal
 
@@ -11,6 +12,16 @@ from dipgate.core.params import NOT_APPLICABLE, Number, ParamTable, Table
 
 DEFAULT_EDITION = "2.0"
 """The national edition where no policy names one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """Marks a key that a policy keeps from its text and that no calculation reads.
+
+    `why` tells a person what it is. `core.policy_records` finds these marks.
+    """
+
+    why: str
 
 
 class Part(BaseModel):
@@ -108,13 +119,15 @@ class CatalogueOf(Part):
     dx_codeset: str | None = None
     op_codeset: str | None = None
     map_case_down: Flag = None
-    core_threshold: Threshold | None = None
-    score_scale: Number = None
-    pool_mean_fee: Number = None
-    counts: Annotated[Counts, Sec] = Counts()
-    id_form: str | None = None
-    quirk: str | None = None
-    shared_with: Words = None
+    core_threshold: Annotated[
+        Threshold | None, Recorded("制定目录时核心病种的门槛；目录里的病种不再按它筛选")
+    ] = None
+    score_scale: Annotated[Number, Recorded("制定目录时分值的倍数；目录里的分值已按它算好")] = None
+    pool_mean_fee: Annotated[Number, Recorded("制定目录时全池例均费用；不用它重算分值")] = None
+    counts: Annotated[Counts, Sec, Recorded("目录的行数和占比，供人核对")] = Counts()
+    id_form: Annotated[str | None, Recorded("病种编码的写法；编码从不拆开来用")] = None
+    quirk: Annotated[str | None, Recorded("目录文件的已知问题，导入前由人处理")] = None
+    shared_with: Annotated[Words, Recorded("共用这份目录的统筹区")] = None
 
     @property
     def edition(self) -> str:
@@ -129,7 +142,10 @@ class Routing(Part):
     tcm_route: str | None = None
     tcm_code_systems: Words = None
     """Code systems of TCM diagnoses in the area's lists, the first that has the code counts."""
-    ungrouped: str | None = None
+    ungrouped: Annotated[
+        str | None,
+        Recorded("未入组病例的去向；入组看 grouping.comprehensive.floor，计分看 scoring.ungrouped"),
+    ] = None
 
 
 class Exclusions(Part):
@@ -207,8 +223,12 @@ class Grouping(Part):
     blank_code: str | None = None
     basic_groups: Words = None
     """Group codes that the area pays as basic groups, where the library itself does not say."""
-    floor_rows: str | None = None
-    discuss_flag: str | None = None
+    floor_rows: Annotated[
+        str | None, Recorded("目录中用途没有说明的行；载入目录，病例不进入这些行")
+    ] = None
+    discuss_flag: Annotated[
+        str | None, Recorded("目录中标为待讨论的行的说明；不影响入组和分值")
+    ] = None
     select: Words = None
     rank: Words = None
     unmapped_codes: Literal["reject", "use"] | None = None
@@ -259,7 +279,7 @@ class Auxiliary(Part):
     mode: str | None = None
     dimensions: Words = None
     choose: str | None = None
-    order: Words = None
+    order: Annotated[Words, Recorded("严重程度的先后；总是先看最重的一级")] = None
     los_gate: LosGate | None = None
     age_bands: tuple[AgeBand, ...] | None = None
     icu_bands_days: tuple[tuple[int | None, ...], ...] | None = None
@@ -269,6 +289,7 @@ class Auxiliary(Part):
     severity_labels: Words = None
     tumour_labels: Words = None
     severity_source: str | None = None
+    """How the severity list counts, a word of `pregrouper.severity.SOURCES`; None: as it says."""
     local_labels: Words = None
     excluded_groups: Words = None
     trigger: Annotated[Trigger, Sec] = Trigger()

@@ -125,6 +125,9 @@ class SettleInput(_Strict):
     deposit_held: Yuan = None
     interest: Yuan = None
     last_year_fund: Yuan = None
+    region_discharges: Quantity = None
+    """Stays of the whole region that DIP paid in the period: the ceiling of special reviews."""
+    region_special_reviews: Quantity = None
 
     @model_validator(mode="after")
     def _possible(self) -> SettleInput:
@@ -153,6 +156,10 @@ class SettleInput(_Strict):
             value = getattr(self, name)
             if value is not None and not 0 <= value <= 1:
                 raise ValueError(f"{name} 应在 0 到 1 之间")
+        for name in ("region_discharges", "region_special_reviews"):
+            value = getattr(self, name)
+            if value is not None and (value < 0 or value != value.to_integral_value()):
+                raise ValueError(f"{name} 是病例数，应为不小于 0 的整数")
         if self.assessment is not None and not 0 <= self.assessment <= _HIGHEST_ASSESSMENT:
             raise ValueError("assessment 是系数，写成 0.98 这样的小数")
         return self

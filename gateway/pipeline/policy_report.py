@@ -24,6 +24,7 @@ from dipgate.config.policy_show import unsourced
 from dipgate.config.references import References
 from dipgate.core.errors import ConfigError
 from dipgate.core.policy import Policy
+from dipgate.core.policy_records import recorded_in
 from dipgate.core.reference import Reference
 from dipgate.pregrouper import Library, compile_library
 from dipgate.pregrouper.policy_needs import Need, missing_parameters
@@ -52,6 +53,8 @@ class PolicyReport:
     places: Mapping[str, str]
     """File and line of a note's path, as far as it stands in a file."""
     missing: tuple[Need, ...]
+    recorded: tuple[tuple[str, str], ...]
+    """Paths that the policy states and nothing reads, each with what it is."""
     edges: tuple[Edge, ...]
     cases: tuple[CaseRun, ...]
     not_run: int
@@ -82,6 +85,7 @@ def examine(
         day=day,
         notes=tuple(sorted(notes, key=lambda note: note.level != ERROR)),
         missing=missing_parameters(policy, day),
+        recorded=recorded_in(policy),
         edges=edges(policy, day),
         cases=runs,
         not_run=not_run,

@@ -50,7 +50,7 @@ def test_the_overlay_is_found_by_date_and_keeps_its_base(guide: Path) -> None:
     found = policies_for("370800", DAY, state=guide)
     assert [item.policy.id for item in found] == ["ours"]
     assert found[0].scoring.deviation.extreme.form == "as_normal_k"
-    k = load_policy("ours", state=guide).scoring.institution.table.find(("H37080000002",))
+    k = load_policy("ours", state=guide).scoring.institution.table.find(("H37080000002", "职工"))
     assert k is not None
     assert [k.on(day) for day in (date(2025, 6, 30), date(2025, 7, 1))] == [
         Decimal("0.93"),

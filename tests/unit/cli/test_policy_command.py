@@ -405,3 +405,17 @@ def test_a_broken_policy_file_is_listed_with_its_reason(state: Path) -> None:
     (broken,) = listed_policies(state)[1]
     assert broken.file == "bad.yaml"
     assert "settlement.ratoi" in broken.text
+
+
+def test_what_is_only_recorded_is_told_so(checked: Callable[..., Any], cli: Cli) -> None:
+    kept = {item["path"]: item["meaning"] for item in checked("pingdingshan_2025")["recorded"]}
+    assert {"grouping.floor_rows", "grouping.discuss_flag", "catalogue.quirk"} <= set(kept)
+    assert all(kept.values())
+    assert "settlement.observed_2024" in cli("policy", "check", "lhasa_2024").out
+    said = cli("policy", "show", "taian_2023", "settlement", "--json").out.splitlines()
+    marked = {row["path"]: row["recorded"] for row in map(json.loads, said)}
+    assert marked["settlement.report_split"] is True
+    assert marked["settlement.point_value.kind"] is False
+    shown = cli("policy", "show", "pingdingshan_2025", "grouping").out.splitlines()
+    ends = {line.partition(" = ")[0] for line in shown if line.endswith("只作记录，不参与计算")}
+    assert ends == {"grouping.floor_rows", "grouping.discuss_flag"}

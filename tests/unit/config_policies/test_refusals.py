@@ -150,6 +150,20 @@ MISTAKES = [
         'settlement: {year_end: {deadline: {"2027+": 2028-03-31}}}\n',
         ["deadline.2027+", "MM-DD"],
     ),
+    ("auxiliary: {trigger: {min_cv_drop: 20}}\n", ["trigger.min_cv_drop", "0 到 1"]),
+    ("auxiliary: {trigger: {min_group_cases: -1}}\n", ["trigger.min_group_cases", "负数"]),
+    (
+        'settlement: {year_end: {clearing_share_target: {"25": 0.05}}}\n',
+        ["clearing_share_target.25", "年份"],
+    ),
+    (
+        'settlement: {year_end: {clearing_share_target: {"2025": 0.05-0.03}}}\n',
+        ["clearing_share_target.2025", "从小到大"],
+    ),
+    (
+        'settlement: {year_end: {clearing_share_target: {"2025": 5}}}\n',
+        ["clearing_share_target.2025", "0 到 1"],
+    ),
 ]
 
 

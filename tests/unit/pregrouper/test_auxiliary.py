@@ -172,6 +172,15 @@ SEVERITY_OFF = [
     ({"stay": None}, ("J96.000",), "住院天数"),
     ({"library": a_library(parts=LibraryParts())}, (), "严重程度目录"),
     ({}, ("M01.000",), "E9"),
+    (
+        {
+            "aux": {"severity_source": "cc_mcc_with_principal_exclusion"},
+            "library": a_library(parts=LibraryParts(severity=PARTS.severity)),
+        },
+        ("J96.000",),
+        "auxiliary.severity_source",
+    ),
+    ({"aux": {"severity_source": "mcc_only"}}, (), "auxiliary.severity_source: mcc_only"),
 ]
 
 

@@ -30,6 +30,23 @@ DAY = date(2025, 3, 15)
             "scoring.deviation.high",
             "warning",
         ),
+        (
+            {"scoring": {"institution": {"pools_differ": "true"}}},
+            "scoring.institution.pools_differ",
+            "error",
+        ),
+        (
+            {"scoring": {"institution": {"pools_differ": "false", "table": {"2": {"居民": "1"}}}}},
+            "scoring.institution.pools_differ",
+            "error",
+        ),
+        ({"settlement": {"merged": "true"}}, "settlement.merged", "error"),
+        ({"auxiliary": {"severity_source": "mcc"}}, "auxiliary.severity_source", "error"),
+        (
+            {"scoring": {"special_review": {"per_hospital_cap": "0.005"}}},
+            "scoring.special_review.per_hospital_cap",
+            "error",
+        ),
         ({"settlement": {"fund_ratio": {"职工": "1.2"}}}, "settlement.fund_ratio.职工", "error"),
         (
             {"settlement": {"point_value": {"basis": "gross"}}},
@@ -42,6 +59,21 @@ DAY = date(2025, 3, 15)
 )
 def test_notes(make_policy: Make, policy: dict[str, Any], path: str, level: str) -> None:
     assert (level, path) in [(note.level, note.path) for note in review(make_policy(**policy), DAY)]
+
+
+@pytest.mark.parametrize(
+    "policy",
+    [
+        {"scoring": {"institution": {"pools_differ": "false"}}},
+        {"scoring": {"institution": {"pools_differ": "true", "table": {"3": {"职工": "1"}}}}},
+        {"settlement": {"merged": "true", "pools": ["全体"]}},
+        {"settlement": {"merged": "false"}},
+    ],
+)
+def test_pools_that_stand_as_the_policy_says(make_policy: Make, policy: dict[str, Any]) -> None:
+    policy.setdefault("scoring", {}).setdefault("institution", {}).setdefault("table", {})
+    paths = [note.path for note in review(make_policy(**policy), DAY)]
+    assert not {"scoring.institution.pools_differ", "settlement.merged"} & set(paths)
 
 
 def test_continuous_high_zone_is_not_noted(make_policy: Make) -> None:

@@ -28,7 +28,7 @@ IN = datetime(2025, 3, 10, 9, tzinfo=CHINA)
 
 
 @pytest.fixture
-def run(make_policy: Make, make_case: Make) -> Callable[..., ScoreResult]:
+def run(make_policy: Make, make_case: Make, make_group: Make) -> Callable[..., ScoreResult]:
     """`run("1000.00", scoring={…})`: RW 100, K 1.1, mean fee 1000 yuan, level 3."""
 
     def go(
@@ -38,16 +38,9 @@ def run(make_policy: Make, make_case: Make) -> Callable[..., ScoreResult]:
         case: dict[str, Any] | None = None,
         **scoring: Any,
     ) -> ScoreResult:
-        values: dict[str, Any] = {
-            "status": GroupStatus.GROUPED,
-            "layer": Layer.CORE,
-            "group_code": "G1",
-            "base_score": Decimal(100),
-            "average_fee": Decimal(1000),
-        }
         stay = make_case("K80.100", fee=fee, **(case or {}))
         rules = make_policy(scoring=scoring)
-        return score(stay, GroupResult(**(values | (result or {}))), rules, hospital_level="3")
+        return score(stay, make_group(**(result or {})), rules, hospital_level="3")
 
     return go
 
@@ -89,6 +82,15 @@ BONUS = {"CMI": {"3": "0.1"}}
             {"composition": "sum", "bonus": {"CMI": None, "专科": {"3": "0.1"}}, "cap": "n/a"},
             "scoring.institution.bonus.CMI.3",
         ),
+        ({"pools_differ": "true"}, "scoring.institution.table.3.职工"),
+        (
+            {"pools_differ": "true", "table": {"3": {"居民": "1"}}},
+            "scoring.institution.table.3.职工",
+        ),
+        (
+            {"pools_differ": "false", "table": {"3": {"职工": "1"}}},
+            "scoring.institution.pools_differ",
+        ),
         ({"bonus": BONUS}, "scoring.institution.composition"),
         ({"composition": "mix", "bonus": BONUS}, "scoring.institution.composition"),
         ({"composition": "sum", "bonus": BONUS, "cap": None}, "scoring.institution.cap"),
@@ -121,7 +123,7 @@ def test_selected_groups_and_the_rest(run: Make) -> None:
 
 def test_pools_are_asked_only_where_the_table_has_them(run: Make) -> None:
     unheard = {"insurance": "999"}
-    one = run("1000.00", case=unheard, **k(pools_differ="true"))
+    one = run("1000.00", case=unheard, **k())
     assert "settlement.pool_codes.999" in one.not_configured  # the price needs it
     assert one.institution_coefficient == Decimal("1.1")
 
