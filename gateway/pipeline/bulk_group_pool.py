@@ -10,7 +10,7 @@ import multiprocessing
 import os
 import queue
 import threading
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass
 from multiprocessing.connection import wait
 from typing import TYPE_CHECKING
@@ -53,10 +53,14 @@ def work_here(orders: Orders, chunks: Iterable[Chunk]) -> Generator[tuple[Chunk,
 def work_in_processes(
     orders: Orders, chunks: Iterable[Chunk], count: int
 ) -> Generator[tuple[Chunk, Done], None, None]:
-    """As `work_here`, in `count` processes. Raises ConfigError when one of them dies."""
+    """As `work_here`, in `count` processes. Raises ConfigError when one of them dies.
+
+    They take a second or two to start; until the first of them is ready this one does the work.
+    """
     context = multiprocessing.get_context("spawn")
     tasks: multiprocessing.Queue[Chunk] = context.Queue()
-    answers: multiprocessing.Queue[Done | _Failed] = context.Queue()
+    answers: Answers = context.Queue()
+    coming = iter(chunks)
     workers = [
         context.Process(target=_serve, args=(orders, tasks, answers), daemon=True)
         for _ in range(count)
@@ -64,7 +68,8 @@ def work_in_processes(
     for worker in workers:
         worker.start()
     try:
-        yield from _in_order(chunks, tasks, answers, workers)
+        yield from _while_they_start(orders, coming, answers)
+        yield from _in_order(coming, tasks, answers, workers)
     finally:
         for worker in workers:
             worker.kill()
@@ -83,16 +88,35 @@ class _Failed:
     path: str
 
 
+@dataclass(frozen=True, slots=True)
+class _Ready:
+    """A worker has opened policy and library."""
+
+
+if TYPE_CHECKING:
+    Answers = multiprocessing.Queue[Done | _Failed | _Ready]
+
+
+def _while_they_start(
+    orders: Orders, coming: Iterator[Chunk], answers: Answers
+) -> Generator[tuple[Chunk, Done], None, None]:
+    """Chunks worked on here, one at least, until a process has said something."""
+    worker = orders.worker()
+    for chunk in coming:
+        yield chunk, worker.work(chunk)
+        if not answers.empty():
+            return
+
+
 def _in_order(
-    chunks: Iterable[Chunk],
+    coming: Iterator[Chunk],
     tasks: multiprocessing.Queue[Chunk],
-    answers: multiprocessing.Queue[Done | _Failed],
+    answers: Answers,
     workers: list[SpawnProcess],
 ) -> Generator[tuple[Chunk, Done], None, None]:
     under_way: dict[int, Chunk] = {}
     done: dict[int, Done] = {}
-    coming = iter(chunks)
-    expected, more = 0, True
+    more = True
     while more or under_way:
         while more and len(under_way) < AHEAD * len(workers):
             chunk = next(coming, None)
@@ -102,19 +126,16 @@ def _in_order(
                 # What a worker needs of it travels; only the place is needed here.
                 under_way[chunk.index] = Chunk(chunk.index, chunk.rows, chunk.after)
                 tasks.put(chunk)
-        while under_way and expected in done:
-            yield under_way.pop(expected), done.pop(expected)
-            expected += 1
-            break
-        else:
-            if under_way:
+        if under_way:
+            expected = min(under_way)
+            if expected in done:
+                yield under_way.pop(expected), done.pop(expected)
+            else:
                 answer = _next_answer(answers, workers)
                 done[answer.chunk] = answer
 
 
-def _next_answer(
-    answers: multiprocessing.Queue[Done | _Failed], workers: list[SpawnProcess]
-) -> Done:
+def _next_answer(answers: Answers, workers: list[SpawnProcess]) -> Done:
     while True:
         try:
             answer = answers.get(timeout=_LOOK)
@@ -129,13 +150,14 @@ def _next_answer(
             ) from None
         if isinstance(answer, _Failed):
             raise ConfigError(answer.what, path=answer.path)
-        return answer
+        if isinstance(answer, Done):
+            return answer
 
 
 def _serve(
     orders: Orders,
     tasks: multiprocessing.Queue[Chunk],
-    answers: multiprocessing.Queue[Done | _Failed],
+    answers: Answers,
 ) -> None:
     """The life of a worker process; it ends with its parent, however that ends."""
     parent = multiprocessing.parent_process()
@@ -143,6 +165,7 @@ def _serve(
         threading.Thread(target=_end_with, args=(parent.sentinel,), daemon=True).start()
     try:
         worker = orders.worker()
+        answers.put(_Ready())
         while True:
             answers.put(worker.work(tasks.get()))
     except DipgateError as error:

@@ -20,6 +20,7 @@ from dipgate.core.reference import Hospital as OwnHospital
 from dipgate.demo.bulk_cases import BulkCases, FlatRow
 from dipgate.demo.export import csv_source, site_sources, write_csv
 from dipgate.demo.hospital import Hospital, generate
+from dipgate.pipeline import bulk_group_pool
 from dipgate.pipeline.desk import Desk
 from dipgate.service.wiring import open_desk
 
@@ -93,3 +94,9 @@ def case_files(sample_state: Path, tmp_path: Path) -> CaseFiles:
     assert reference.icd10 is not None
     library = load_library(sample_state, "sample", day=MONTH)
     return CaseFiles(tmp_path, BulkCases(library.rows, diagnoses=tuple(reference.icd10.names)))
+
+
+@pytest.fixture
+def workers_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every chunk goes to the processes, none is done while they start."""
+    monkeypatch.setattr(bulk_group_pool, "_while_they_start", lambda *_: iter(()))

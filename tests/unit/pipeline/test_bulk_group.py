@@ -16,7 +16,11 @@ import pytest
 
 from dipgate.core.case import case_of
 from dipgate.core.lists import list_of
-from dipgate.pipeline import bulk_group_ids
+from dipgate.pipeline import bulk_group_ids, bulk_group_pool
+from dipgate.pipeline.bulk_group_book import BookNames
+from dipgate.pipeline.bulk_group_pool import Orders
+from dipgate.pipeline.bulk_group_read import Position, open_source
+from dipgate.pipeline.bulk_group_work import Form
 from dipgate.pregrouper.batch import COLUMNS, RESULT_COLUMNS, entry_of
 
 Cli = Callable[..., Any]
@@ -113,6 +117,7 @@ def test_flat_and_whole_say_the_same_of_a_stay() -> None:
     assert [item.code for item in flat.procedures] == [item.code for item in whole.procedures]
 
 
+@pytest.mark.usefixtures("workers_alone")
 def test_json_to_stdout_is_the_same_from_processes(
     cli: Cli, sample_state: Path, case_files: Any
 ) -> None:
@@ -122,6 +127,31 @@ def test_json_to_stdout_is_the_same_from_processes(
     assert one.code == two.code == 0
     assert one.out == two.out
     assert json.loads(one.out.splitlines()[0])["trace"]
+
+
+class Speaking:
+    """A queue of answers in which a process speaks after so many looks."""
+
+    def __init__(self, looks: int) -> None:
+        self.left = looks
+
+    def empty(self) -> bool:
+        self.left -= 1
+        return self.left > 0
+
+
+@pytest.mark.parametrize(("looks", "done"), [(1, 1), (2, 2), (9, 3)])
+def test_the_first_chunks_are_worked_on_while_processes_start(
+    sample_state: Path, case_files: Any, looks: int, done: int
+) -> None:
+    """At least one chunk, and none after a process has spoken; the rest is left to them."""
+    source = open_source(case_files.write(case_files.rows(2100), "c.jsonl"))
+    names = BookNames(str(sample_state), str(sample_state / "site.toml"))
+    orders, coming = Orders(names, source.shape, Form.JSON), source.chunks(Position())
+    here = bulk_group_pool._while_they_start(orders, coming, Speaking(looks))  # type: ignore[arg-type]
+    found = [(chunk.index, made.chunk, made.totals.cases) for chunk, made in here]
+    assert found == [(0, 0, 1000), (1, 1, 1000), (2, 2, 100)][:done]
+    assert [chunk.index for chunk in coming] == list(range(done, 3))
 
 
 @pytest.mark.parametrize("ending", ["csv", "parquet"])
@@ -466,6 +496,7 @@ def test_flat_lines_may_have_chinese_headings_and_say_what_they_lack(
     assert "第3行：列 dx 出现了两次" in said.err
 
 
+@pytest.mark.usefixtures("workers_alone")
 @pytest.mark.parametrize("ending", ["csv", "jsonl", "parquet"])
 def test_a_case_id_that_came_before_is_listed_and_counted(
     cli: Cli, sample_state: Path, tmp_path: Path, ending: str

@@ -54,6 +54,7 @@ def national(cli: Cli, sample_state: Path, tmp_path: Path, case_files: Any) -> t
     return policy, case_files.write(list(cases.rows(2500)), "national.parquet")
 
 
+@pytest.mark.usefixtures("workers_alone")
 def test_layers_and_labels_are_the_same_from_processes(
     cli: Cli, sample_state: Path, national: tuple[Path, Path]
 ) -> None:
