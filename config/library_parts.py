@@ -218,6 +218,9 @@ _ROUTE = _words(
 _WEIGHT = _words({word: word for word in ("1", "2", "3", "6")})
 _DIMENSIONS = _words(
     {
+        "secondary_dx": "secondary_dx",
+        "次要诊断": "secondary_dx",
+        "次要诊断病种": "secondary_dx",
         "severity": "severity",
         "严重程度": "severity",
         "疾病严重程度": "severity",

@@ -23,6 +23,8 @@ class Fits:
 
     label: str
     why: str
+    lacks: tuple[str, ...] = ()
+    """Paths of a policy that would say which label it is; then `label` is `UNDECIDED`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +42,14 @@ DIMENSION_WORDS: Mapping[str, str] = MappingProxyType(
         "age": "年龄",
         "icu": "重症监护",
         "local": "本地标签",
+        "secondary_dx": "次要诊断",
     }
 )
+
+
+LOCAL, SECONDARY = "local", "secondary_dx"
+"""Dimensions whose labels are the policy's own rows."""
+UNDECIDED = "未定"
 
 
 def dimension_words(name: str) -> str:

@@ -19,10 +19,13 @@ from dipgate.core.grouping import AuxLabel, Layer, Step
 from dipgate.core.library import Coefficient
 from dipgate.core.params import Param, ParamTable
 from dipgate.core.policy import Policy
-from dipgate.core.policy_parts import Auxiliary, AuxRow
+from dipgate.core.policy_parts import Auxiliary, AuxRow, LabelRow
 from dipgate.pregrouper import age_and_icu, charlson, severity  # noqa: F401
 from dipgate.pregrouper.aux_question import (
     DIMENSIONS,
+    LOCAL,
+    SECONDARY,
+    UNDECIDED,
     Answer,
     AuxQuestion,
     Fits,
@@ -40,7 +43,7 @@ COEFFICIENTS, SUB_ROWS, EXPRESSIONS = "coefficient_table", "sub_rows", "expressi
 MODES = (COEFFICIENTS, SUB_ROWS, EXPRESSIONS)
 ANY_GROUP = "*"
 TB_RESISTANT = "肺结核耐药"
-_BY_OTHERS = frozenset(("severity", "tumour", "cci"))
+_BY_OTHERS = frozenset(("severity", "tumour", "cci", SECONDARY))
 """Dimensions that other diagnoses decide."""
 _EXCLUDED_KINDS: Mapping[str, tuple[str, ...]] = {
     "tcm_advantage": ("中医",),
@@ -161,8 +164,11 @@ class _Labels:
     def _answers(self, rules: Auxiliary) -> Iterator[tuple[str, Answer]]:
         question = AuxQuestion(self.case, self.ops, self.chosen, self.library.parts, rules)
         for name in rules.dimensions or ():
-            if name == "local":
+            if name == LOCAL:
                 yield from self._local(question)
+                continue
+            if name == SECONDARY:
+                yield name, self._secondary(rules)
                 continue
             dimension = DIMENSIONS.get(name)
             if dimension is None:
@@ -173,11 +179,11 @@ class _Labels:
     def _local(self, q: AuxQuestion) -> Iterator[tuple[str, Answer]]:
         for label in q.rules.local_labels or ():
             if label != TB_RESISTANT:
-                yield "local", Lacks(f"{label} 的判断规则（auxiliary.expressions）")
+                yield LOCAL, Lacks(f"{label} 的判断规则（auxiliary.expressions）")
             elif q.parts.tb_resistant is None:
-                yield "local", Lacks("结核耐药诊断目录（tb-resistant）")
+                yield LOCAL, Lacks("结核耐药诊断目录（tb-resistant）")
             elif q.principal in q.parts.tb_resistant:
-                yield "local", Fits(label, f"主要诊断 {q.principal} 属耐药")
+                yield LOCAL, Fits(label, f"主要诊断 {q.principal} 属耐药")
 
     def _label(self, dimension: str, fits: Fits) -> AuxLabel:
         row = self._coefficient(dimension, fits.label)
@@ -187,6 +193,39 @@ class _Labels:
             fits.why,
             None if row is None else row.coefficient,
             None if row is None else row.trigger,
+            fits.lacks,
+        )
+
+    def _secondary(self, rules: Auxiliary) -> Answer:
+        """The first of the policy's rows that fits. No text says what the labels are, so without
+        rows the label is undecided wherever a table multiplies by one."""
+        path = f"auxiliary.{SECONDARY}"
+        if rules.secondary_dx is None:
+            what = f"标签的规定（{path}）"
+            if self._multiplies(SECONDARY):
+                return Fits(UNDECIDED, f"政策没有写{what}", (path,))
+            return Lacks(what)
+        facts = self._facts({})
+        for number, row in enumerate(rules.secondary_dx):
+            if row.groups is not None and self.chosen.code not in row.groups:
+                continue
+            holds, why = _holds(row, facts, f"{path}[{number}].when")
+            if holds is None:
+                return Lacks(f"判断 {row.label} 的依据：{why}")
+            if holds:
+                return Fits(row.label, why)
+        return None
+
+    def _multiplies(self, dimension: str) -> bool:
+        """Whether a table of the policy or the library has coefficients of it for this group."""
+        said = switched_on(self.policy.auxiliary, self.chosen.code, dimension)
+        return self._listed(dimension) if said is None else said
+
+    def _listed(self, dimension: str) -> bool:
+        return any(
+            row.dimension == dimension
+            for key in (self.chosen.code, ANY_GROUP)
+            for row in self.library.coefficients.get(key, ())
         )
 
     def _coefficient(self, dimension: str, label: str) -> Coefficient | None:
@@ -202,12 +241,7 @@ class _Labels:
         where = "auxiliary.coefficients"
         if said is None and self.library.parts.coefficients is not None:
             where = self.library.label
-            said = any(
-                row.dimension == dimension
-                for key in (self.chosen.code, ANY_GROUP)
-                for row in self.library.coefficients.get(key, ())
-            )
-            said = said or self.policy.auxiliary.mode != COEFFICIENTS
+            said = self._listed(dimension) or self.policy.auxiliary.mode != COEFFICIENTS
         if said is False:
             text = f"病种 {self.chosen.code} 没有启用辅助分型“{dimension_words(dimension)}”"
             step = Step("auxiliary", text, where)
@@ -228,8 +262,8 @@ class _Labels:
             return None
         return structs.replace(item, lacks=found.lacks) if found.lacks else item
 
-    def _rows(self, rules: Auxiliary, words: Mapping[str, str]) -> tuple[list[AuxLabel], list[str]]:
-        facts = Facts(
+    def _facts(self, words: Mapping[str, str]) -> Facts:
+        return Facts(
             self.case,
             self.ops,
             words,
@@ -237,6 +271,9 @@ class _Labels:
             group_type=self.chosen.row.kind,
             tcm_items=self.policy.scoring.tcm_items or (),
         )
+
+    def _rows(self, rules: Auxiliary, words: Mapping[str, str]) -> tuple[list[AuxLabel], list[str]]:
+        facts = self._facts(words)
         found: list[AuxLabel] = []
         warnings: list[str] = []
         for number, row in enumerate(rules.expressions):
@@ -265,7 +302,7 @@ class _Labels:
         return None
 
 
-def _holds(row: AuxRow, facts: Facts, path: str) -> tuple[bool | None, str]:
+def _holds(row: LabelRow, facts: Facts, path: str) -> tuple[bool | None, str]:
     if row.when is None:
         return None, f"政策没有写条件（{path}）"
     try:

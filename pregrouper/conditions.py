@@ -21,7 +21,7 @@ from dipgate.core.codes import in_range, strip_marks
 from dipgate.core.errors import ConfigError
 from dipgate.core.money import Fen
 from dipgate.core.policy import AddOn, CaseRule, Policy
-from dipgate.core.policy_parts import AuxRow
+from dipgate.core.policy_parts import LabelRow
 
 MAX_CHARACTERS = 4000
 MAX_DEPTH = 30
@@ -256,8 +256,9 @@ def read_condition(text: str, path: str) -> Condition:
 def conditions_of(policy: Policy) -> Iterator[tuple[str, str]]:
     """Every condition that a policy writes, with its path."""
     scoring = policy.scoring
-    tables: tuple[tuple[str, tuple[AuxRow | AddOn | CaseRule, ...]], ...] = (
+    tables: tuple[tuple[str, tuple[LabelRow | AddOn | CaseRule, ...]], ...] = (
         ("auxiliary.expressions", policy.auxiliary.expressions),
+        ("auxiliary.secondary_dx", policy.auxiliary.secondary_dx or ()),
         ("scoring.add_ons", scoring.add_ons),
         ("scoring.case_rules", scoring.case_rules),
     )

@@ -199,6 +199,8 @@ def _auxiliary(policy: Policy) -> Iterator[tuple[str, str]]:
     elif rules.mode not in NO_MODE and rules.mode != SUB_ROWS:
         if not rules.dimensions:
             yield "auxiliary.dimensions", "辅助分型的维度"
+        if "secondary_dx" in (rules.dimensions or ()) and rules.secondary_dx is None:
+            yield "auxiliary.secondary_dx", "次要诊断分型有哪些标签，各在什么情况下"
         if rules.choose is None:
             yield "auxiliary.choose", "几个辅助标签取哪一个"
         if rules.cap is None:

@@ -10,7 +10,7 @@ from dipgate.core.money import ROUNDING
 from dipgate.core.policy import Policy
 from dipgate.pregrouper.add_ons import AFTER_K, BEFORE_K
 from dipgate.pregrouper.aux_factor import CHOICES
-from dipgate.pregrouper.aux_question import DIMENSIONS
+from dipgate.pregrouper.aux_question import DIMENSIONS, LOCAL, SECONDARY
 from dipgate.pregrouper.coefficients import COMPOSITIONS
 from dipgate.pregrouper.conditions import conditions_of, read_condition
 from dipgate.pregrouper.deviation import OPERATORS, PAY_COST
@@ -99,4 +99,4 @@ def _ladders(policy: Policy) -> Iterator[tuple[str, str]]:
 def unheard_dimensions(policy: Policy) -> tuple[str, ...]:
     """Dimensions that get no label in this version; a person must know."""
     names = policy.auxiliary.dimensions or ()
-    return tuple(name for name in names if name != "local" and name not in DIMENSIONS)
+    return tuple(name for name in names if name not in (LOCAL, SECONDARY, *DIMENSIONS))

@@ -257,14 +257,19 @@ class Trigger(Part):
     icu_relaxed: Flag = None
 
 
-class AuxRow(Part):
-    """One row of an expression table: a label, when it fits, and what it multiplies by."""
+class LabelRow(Part):
+    """A label and when it fits."""
 
     label: str
     when: str | None = None
-    dimension: str = "local"
     groups: Words = None
     """Group codes of the row; None: every core group."""
+
+
+class AuxRow(LabelRow):
+    """One row of an expression table: a label, when it fits, and what it multiplies by."""
+
+    dimension: str = "local"
     factor: Number = None
 
 
@@ -286,6 +291,8 @@ class Auxiliary(Part):
     coefficients: Table = ParamTable({})
     """Group code (or `*`), then dimension, then label; `n/a`: not for that group or dimension."""
     expressions: tuple[AuxRow, ...] = ()
+    secondary_dx: tuple[LabelRow, ...] | None = None
+    """Labels of the dimension `secondary_dx`, the first that fits; None: nobody has said."""
     severity_labels: Words = None
     tumour_labels: Words = None
     severity_source: str | None = None

@@ -379,7 +379,59 @@ def test_local_labels(label: Make) -> None:
 
 
 def test_an_unheard_of_dimension_is_said(label: Make) -> None:
-    assert "secondary_dx" in label("K80.100", dims=["secondary_dx"]).warnings[0]
+    assert "weather" in label("K80.100", dims=["weather"]).warnings[0]
+
+
+SECONDARY = [
+    {"label": "甲", "when": "other_dx in (I50*) and stay_days >= 3"},
+    {"label": "乙", "when": "other_dx in (E10-E14)", "groups": ["G1"]},
+    {"label": "丙", "when": "other_dx in (E10-E14, N18.900)"},
+]
+
+
+@pytest.mark.parametrize(
+    ("others", "more", "expected"),
+    [
+        (("I50.900", "E11.900"), {}, ["甲"]),
+        (("E11.900",), {}, ["乙"]),
+        (("I50.900", "E11.900"), {"stay": 2}, ["乙"]),
+        (("N18.900",), {}, ["丙"]),
+        (("E11.900",), {"group": a_group(code="G2")}, ["丙"]),
+        (("J96.000",), {}, []),
+        ((), {}, []),
+    ],
+)
+def test_labels_of_secondary_diagnoses_are_the_policys_rows(
+    label: Make, others: tuple[str, ...], more: dict[str, Any], expected: list[str]
+) -> None:
+    aux = {"secondary_dx": SECONDARY}
+    found = label("K80.100", *others, dims=["secondary_dx"], aux=aux, **more)
+    assert (words(found), found.warnings) == (expected, ())
+
+
+def test_a_row_of_secondary_diagnoses_that_cannot_be_decided(label: Make) -> None:
+    found = label(
+        "K80.100", "I50.900", stay=None, dims=["secondary_dx"], aux={"secondary_dx": SECONDARY}
+    )
+    assert found.labels == ()
+    assert "甲" in found.warnings[0]
+
+
+def test_without_rows_a_secondary_diagnosis_is_undecided_only_where_it_multiplies(
+    label: Make,
+) -> None:
+    dims = ["secondary_dx"]
+    assert "auxiliary.secondary_dx" in label("K80.100", dims=dims).warnings[0]
+    rows = {"*": (Coefficient("*", "secondary_dx", "甲", Decimal("1.2")),)}
+    library = a_library(parts=replace(PARTS, coefficients=rows["*"]), coefficients=rows)
+    table = {"G1": {"secondary_dx": {"甲": "1.2"}}}
+    for more in ({"library": library}, {"aux": {"coefficients": table}}):
+        found = label("K80.100", dims=dims, **more)
+        (one,) = found.labels
+        assert (one.label, one.lacks) == ("未定", ("auxiliary.secondary_dx",))
+        assert found.warnings == ()
+    off = {"coefficients": {"G1": {"secondary_dx": "n/a"}}}
+    assert label("K80.100", dims=dims, library=library, aux=off).labels == ()
 
 
 @pytest.mark.parametrize(

@@ -63,8 +63,12 @@ def test_a_wrong_word_is_an_error_with_its_path(
 def test_published_policies_have_none() -> None:
     for policy in builtin_policies():
         assert list(wrong_words(policy)) == [], policy.policy.id
-        wanted = ("secondary_dx",) if policy.policy.id == "national_2020" else ()
-        assert unheard_dimensions(policy) == wanted
+        assert unheard_dimensions(policy) == ()
+
+
+def test_a_dimension_that_nobody_knows(make_policy: Make) -> None:
+    rules = make_policy(auxiliary={"dimensions": ["cci", "local", "secondary_dx", "weather"]})
+    assert unheard_dimensions(rules) == ("weather",)
 
 
 def test_a_library_is_not_compiled_for_labels_that_cannot_be_read(
