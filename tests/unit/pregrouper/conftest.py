@@ -11,6 +11,7 @@ import pytest
 
 from dipgate.core.case import Case, Diagnosis, Procedure
 from dipgate.core.clock import CHINA
+from dipgate.core.grouping import GroupResult, GroupStatus, Layer
 from dipgate.core.library import LibraryData, LibraryRow
 from dipgate.core.money import fen_of
 from dipgate.core.policy import Policy
@@ -178,6 +179,23 @@ def make_case() -> Callable[..., Case]:
             "vent_hours": None,
         }
         return Case(**(values | more))
+
+    return make
+
+
+@pytest.fixture
+def make_group() -> Callable[..., GroupResult]:
+    """`make_group(is_basic=True)`: a case in the core group G1, score 100, mean fee 1000 yuan."""
+
+    def make(**over: Any) -> GroupResult:
+        values: dict[str, Any] = {
+            "status": GroupStatus.GROUPED,
+            "layer": Layer.CORE,
+            "group_code": "G1",
+            "base_score": Decimal(100),
+            "average_fee": Decimal(1000),
+        }
+        return GroupResult(**(values | over))
 
     return make
 

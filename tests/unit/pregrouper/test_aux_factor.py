@@ -10,7 +10,6 @@ import pytest
 
 from dipgate.core.grouping import (
     AuxLabel,
-    GroupResult,
     GroupStatus,
     Layer,
     ScoreResult,
@@ -48,7 +47,7 @@ SEVERE, OLD, SICK = ("severity", "重度"), ("age", "老年"), ("cci", "严重")
 
 
 @pytest.fixture
-def run(make_policy: Make, make_case: Make) -> Callable[..., ScoreResult]:
+def run(make_policy: Make, make_case: Make, make_group: Make) -> Callable[..., ScoreResult]:
     """`run(SEVERE, OLD, fee="1000.00", aux={…})`: RW 100, K 1.1, mean fee 1000 yuan."""
 
     def go(
@@ -58,16 +57,8 @@ def run(make_policy: Make, make_case: Make) -> Callable[..., ScoreResult]:
         result: dict[str, Any] | None = None,
         **policy: Any,
     ) -> ScoreResult:
-        values: dict[str, Any] = {
-            "status": GroupStatus.GROUPED,
-            "layer": Layer.CORE,
-            "group_code": "G1",
-            "base_score": Decimal(100),
-            "average_fee": Decimal(1000),
-            "labels": labels(*given),
-        }
         rules = make_policy(auxiliary=RULES | (aux or {}), **policy)
-        grouped = GroupResult(**(values | (result or {})))
+        grouped = make_group(**({"labels": labels(*given)} | (result or {})))
         return score(make_case("K80.100", fee=fee), grouped, rules, hospital_level="3")
 
     return go

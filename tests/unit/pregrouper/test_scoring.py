@@ -13,23 +13,10 @@ from dipgate.core.grouping import GroupResult, GroupStatus, Layer, ScoreResult, 
 from dipgate.pregrouper import pay_for_score, score
 
 Make = Callable[..., Any]
-BASE = Decimal("100")
-AVERAGE = Decimal("1000")
-
-
-def grouped(**over: Any) -> GroupResult:
-    values: dict[str, Any] = {
-        "status": GroupStatus.GROUPED,
-        "layer": Layer.CORE,
-        "group_code": "G1",
-        "base_score": BASE,
-        "average_fee": AVERAGE,
-    }
-    return GroupResult(**(values | over))
 
 
 @pytest.fixture
-def run(make_policy: Make, make_case: Make) -> Callable[..., ScoreResult]:
+def run(make_policy: Make, make_case: Make, make_group: Make) -> Callable[..., ScoreResult]:
     """`run("2500.00", scoring={…})`: a group of score 100, mean fee 1000 yuan, K 1.1, V 10."""
 
     def go(
@@ -42,7 +29,7 @@ def run(make_policy: Make, make_case: Make) -> Callable[..., ScoreResult]:
     ) -> ScoreResult:
         stay = make_case("K80.100", fee=fee, **(case or {}))
         rules = make_policy(**policy)
-        return score(stay, result or grouped(), rules, hospital_level=level)
+        return score(stay, result or make_group(), rules, hospital_level=level)
 
     return go
 
@@ -137,9 +124,9 @@ def test_extreme_goes_to_review_without_a_score(run: Make) -> None:
     assert (found.status, found.score, found.amount) == (ScoreStatus.REVIEW, None, None)
 
 
-def test_exact_halves_round_up_after_one_division(run: Make) -> None:
+def test_exact_halves_round_up_after_one_division(run: Make, make_group: Make) -> None:
     # 0.00015 × 1 ÷ 3 = 0.00005 exactly; r = 1 ÷ 3 taken first would fall below the half.
-    result = grouped(base_score=Decimal("0.00015"), average_fee=Decimal("3"))
+    result = make_group(base_score=Decimal("0.00015"), average_fee=Decimal("3"))
     found = run("1.00", result=result, **deviation("low", k="none"))
     assert found.score == Decimal("0.0001")
 
@@ -147,8 +134,10 @@ def test_exact_halves_round_up_after_one_division(run: Make) -> None:
 @pytest.mark.parametrize(
     ("mode", "expected"), [("half_up", "0.0003"), ("half_even", "0.0002"), ("down", "0.0002")]
 )
-def test_rounding_mode_is_the_policys(run: Make, mode: str, expected: str) -> None:
-    result = grouped(base_score=Decimal("0.00025"))
+def test_rounding_mode_is_the_policys(
+    run: Make, make_group: Make, mode: str, expected: str
+) -> None:
+    result = make_group(base_score=Decimal("0.00025"))
     rules = {"scoring": {"rounding": {"mode": mode}, "institution": {"table": {"3": "1"}}}}
     assert run("1000.00", result=result, **rules).score == Decimal(expected)
 
@@ -226,8 +215,8 @@ def test_unknown_form_of_a_zone_is_a_warning_too(run: Make) -> None:
     assert any("ratoi" in text for text in found.warnings)
 
 
-def test_basic_groups(run: Make) -> None:
-    basic = grouped(is_basic=True, layer=Layer.BASIC)
+def test_basic_groups(run: Make, make_group: Make) -> None:
+    basic = make_group(is_basic=True, layer=Layer.BASIC)
     assert run("1000.00", result=basic).score == Decimal("100.0000")
     same = {"scoring": {"institution": {"basic_groups": "same"}}}
     assert run("1000.00", result=basic, **same).score == Decimal("110.0000")
@@ -411,9 +400,9 @@ def test_not_grouped_is_out_of_scope(run: Make, status: GroupStatus) -> None:
     assert not any(letter.isascii() and letter.isalpha() for letter in found.trace[0].text)
 
 
-def test_ungrouped_forms(run: Make) -> None:
+def test_ungrouped_forms(run: Make, make_group: Make) -> None:
     none = GroupResult(GroupStatus.UNGROUPED)
-    blank = grouped(status=GroupStatus.BLANK, layer=Layer.BLANK)
+    blank = make_group(status=GroupStatus.BLANK, layer=Layer.BLANK)
     assert run("1000.00", result=none).status is ScoreStatus.OUT_OF_SCOPE
     unknown = run("1000.00", result=none, scoring={"ungrouped": {"form": None}})
     assert unknown.not_configured == ("scoring.ungrouped.form",)
@@ -425,16 +414,18 @@ def test_ungrouped_forms(run: Make) -> None:
     assert run("500.00", result=none, **times).not_configured == ("library.blank_group",)
 
 
-def test_zero_score_group_pays_cost(run: Make) -> None:
-    zero = grouped(base_score=Decimal(0))
+def test_zero_score_group_pays_cost(run: Make, make_group: Make) -> None:
+    zero = make_group(base_score=Decimal(0))
     assert run("1000.00", result=zero).not_configured == ("scoring.zero_score_group",)
     found = run("1000.00", result=zero, scoring={"zero_score_group": "pay_cost"})
     assert found.status is ScoreStatus.PAY_COST
 
 
-def test_library_without_scores(run: Make) -> None:
-    assert run("1000.00", result=grouped(base_score=None)).not_configured == ("library.score",)
-    assert "library.average_fee" in run("1000.00", result=grouped(average_fee=None)).not_configured
+def test_library_without_scores(run: Make, make_group: Make) -> None:
+    assert run("1000.00", result=make_group(base_score=None)).not_configured == ("library.score",)
+    assert (
+        "library.average_fee" in run("1000.00", result=make_group(average_fee=None)).not_configured
+    )
 
 
 def test_missing_fee_or_day(run: Make) -> None:
