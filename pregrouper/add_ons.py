@@ -7,14 +7,14 @@ only where the condition holds.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal, InvalidOperation
-from types import MappingProxyType
 
 from dipgate.core.errors import ConfigError
 from dipgate.core.grouping import Zone
+from dipgate.core.grouping_words import ZONE_WORDS
 from dipgate.core.money import shown
 from dipgate.core.policy import AddOn
 from dipgate.pregrouper.asking import DAY, Asker
@@ -24,14 +24,6 @@ BEFORE_K, AFTER_K = "before_k", "after_k"
 UPLIFT = "uplift"
 DECIDING = (".when", ".valid", ".replaces_deviation", ".zone", "case.setl_end_date")
 """Endings of the paths that decide whether an add-on takes the place of a zone's rule."""
-ZONE_WORDS: Mapping[Zone, str] = MappingProxyType(
-    {
-        Zone.LOW: "费用极低病例",
-        Zone.NORMAL: "正常病例",
-        Zone.HIGH: "费用极高病例",
-        Zone.EXTREME: "费用超高病例",
-    }
-)
 _ZONES = {zone.value: zone for zone in Zone if zone is not Zone.NONE}
 
 
@@ -74,7 +66,10 @@ def ruled_zone(ask: Asker, zone: Zone, facts: Facts, extras: Extras) -> Zone:
                 ask.lack(f"{path}.zone")
                 continue
             ask.step(
-                "case_rule", f"{rule.name}：按{ZONE_WORDS[found]}计分", f"{path}.zone", rule.zone
+                "case_rule",
+                f"{rule.name}：按{ZONE_WORDS[found]}病例计分",
+                f"{path}.zone",
+                rule.zone,
             )
         if rule.factor is not None:
             value = ask.number(rule.factor, f"{path}.factor", why=rule.name)

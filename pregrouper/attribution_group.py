@@ -14,6 +14,7 @@ from msgspec import structs
 
 from dipgate.core.case import Case, Diagnosis, Procedure
 from dipgate.core.grouping import GroupResult, GroupStatus
+from dipgate.core.grouping_words import GROUP_WORDS
 from dipgate.pregrouper.attribution_side import Editions, OurSide
 from dipgate.pregrouper.differences import BureauResult, Cause, Reason, plain
 from dipgate.pregrouper.selectors import SELECTORS
@@ -132,7 +133,7 @@ def _other_choice(side: OurSide, ours: GroupResult, wanted: str) -> Iterator[Cau
     rule = _choosing(side, wanted)
     why = f"本院不取它的原因：{lost.why}" if ours.status is not GroupStatus.AMBIGUOUS else lost.why
     note = f"若先用选择规则 {rule}，取的正是平台的病种；{why}" if rule else why
-    yield Cause(Reason.TIE, "group_code", ours.group_code or "待人工选择", wanted, note)
+    yield Cause(Reason.TIE, "group_code", ours.group_code or GROUP_WORDS[ours.status], wanted, note)
 
 
 def _choosing(side: OurSide, wanted: str) -> str:

@@ -16,12 +16,13 @@ from typing import Any
 from msgspec import structs
 
 from dipgate.core.grouping import AuxLabel, GroupResult, ScoreResult, Zone
+from dipgate.core.grouping_words import ZONE_WORDS
 from dipgate.core.money import ROUNDING, rounded
 from dipgate.core.params import Param
 from dipgate.core.policy import Policy
 from dipgate.pregrouper.asking import NATIONAL_POOLS
 from dipgate.pregrouper.attribution_side import Cell, OurSide, cells, level_word, one_cell
-from dipgate.pregrouper.differences import ZONE_WORDS, BureauResult, Reason, plain
+from dipgate.pregrouper.differences import BureauResult, Reason, plain
 from dipgate.pregrouper.scoring import PRECISION
 
 ONE = Decimal(1)

@@ -14,6 +14,7 @@ from decimal import Decimal
 from dipgate.core.case import Case
 from dipgate.core.codes import category, strip_marks
 from dipgate.core.grouping import Alternative, GroupResult, GroupStatus, Layer
+from dipgate.core.grouping_words import LAYER_WORDS
 from dipgate.core.not_principal import barred_sentence
 from dipgate.core.policy import Policy
 from dipgate.pregrouper.auxiliary import NO_LABELS, Labelled, auxiliary_labels, looks_at_others
@@ -22,7 +23,7 @@ from dipgate.pregrouper.kin import NOT_REACHED
 from dipgate.pregrouper.layers import SEARCHES, WHY_MANY, Asked
 from dipgate.pregrouper.library import CONSERVATIVE, TREATMENTS, Group, Library
 from dipgate.pregrouper.matching import candidate, core_candidates, is_principal_key
-from dipgate.pregrouper.notes import LAYER_WORDS, Notes, alternative
+from dipgate.pregrouper.notes import Notes, alternative
 from dipgate.pregrouper.operations import (
     NO_CATALOGUE,
     NO_OPERATIONS,

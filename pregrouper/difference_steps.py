@@ -11,10 +11,10 @@ from decimal import Decimal
 from enum import StrEnum
 
 from dipgate.core.grouping import GroupResult, ScoreResult
+from dipgate.core.grouping_words import ZONE_WORDS
 from dipgate.core.money import Fen, yuan_text
-from dipgate.pregrouper.differences import ZONE_WORDS, BureauResult, Difference, Reason
+from dipgate.pregrouper.differences import BureauResult, Difference, Reason
 
-__all__ = ["NOT_RETURNED", "ZONE_WORDS", "DiffStep", "Mark", "cause_steps", "difference_steps"]
 NOT_RETURNED = "不返回"
 _SHOWN_RATIO = Decimal("0.01")
 

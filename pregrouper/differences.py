@@ -13,6 +13,7 @@ from enum import StrEnum
 from types import MappingProxyType
 
 from dipgate.core.grouping import GroupResult, GroupStatus, ScoreResult, ScoreStatus, Zone
+from dipgate.core.grouping_words import GROUP_WORDS, ZONE_WORDS
 from dipgate.core.money import Fen, yuan_text
 
 
@@ -107,13 +108,6 @@ FIELD_WORDS: Mapping[str, str] = MappingProxyType(
     }
 )
 """What differs → its word on the screen."""
-ZONE_WORDS = {
-    Zone.LOW: "低倍率",
-    Zone.NORMAL: "正常",
-    Zone.HIGH: "高倍率",
-    Zone.EXTREME: "极高",
-    Zone.NONE: "",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,7 +219,8 @@ def _group_difference(group: GroupResult, theirs: BureauResult) -> Difference | 
     if theirs.grouped and not ours_grouped:
         tied = group.status is GroupStatus.AMBIGUOUS and theirs.group_code in possible
         reason = Reason.TIE if tied else Reason.NOT_GROUPED_HERE
-        return Difference(reason, "group_code", "待人工选择" if tied else "", theirs.group_code)
+        ours = GROUP_WORDS[group.status] if tied else ""
+        return Difference(reason, "group_code", ours, theirs.group_code)
     if not ours_grouped:
         return Difference(Reason.EQUAL)
     if group.group_code != theirs.group_code:

@@ -16,11 +16,12 @@ from msgspec import structs
 from dipgate.core.case import Case
 from dipgate.core.codes import category
 from dipgate.core.grouping import Layer
+from dipgate.core.grouping_words import LAYER_WORDS
 from dipgate.core.money import yuan_decimal
 from dipgate.pregrouper.library import Bucket, Group, Library
 from dipgate.pregrouper.matching import any_part, candidate, principal_part, related_codes
 from dipgate.pregrouper.national_conditions import NO_CONDITION, RESISTANT_DX, Condition
-from dipgate.pregrouper.notes import LAYER_WORDS, Notes
+from dipgate.pregrouper.notes import Notes
 from dipgate.pregrouper.operations import Operations, OpRules
 from dipgate.pregrouper.selectors import Candidate
 

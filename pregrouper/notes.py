@@ -4,19 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from dipgate.core.grouping import Alternative, Layer, Step
+from dipgate.core.grouping import Alternative, Step
 from dipgate.pregrouper.library import Group
-
-LAYER_WORDS: dict[Layer, str] = {
-    Layer.PRE: "先期分组",
-    Layer.MERGE: "并项规则",
-    Layer.AUX_SPLIT: "诊断辅助细分",
-    Layer.BASE: "基础规则",
-    Layer.CORE: "核心病种",
-    Layer.BASIC: "基层病种",
-    Layer.COMPREHENSIVE: "综合病种",
-    Layer.BLANK: "空白病组",
-}
 
 
 @dataclass(slots=True)

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from datetime import date
 
 from dipgate.core.errors import ConfigError
+from dipgate.core.grouping import Zone
+from dipgate.core.grouping_words import ZONE_WORDS
 from dipgate.core.params import Param, ParamTable
 from dipgate.core.policy import Policy, ZoneRule
 from dipgate.pregrouper.add_ons import points
@@ -18,6 +20,7 @@ from dipgate.pregrouper.auxiliary import NO_MODE, SUB_ROWS
 from dipgate.pregrouper.coefficients import COMPOSITIONS
 from dipgate.pregrouper.deviation import FORMS
 from dipgate.pregrouper.formulas import parse_formula
+from dipgate.pregrouper.price import BY_SEVERITY, SEVERE_FIXED, price_keys
 from dipgate.pregrouper.settling_month import FORM
 from dipgate.pregrouper.settling_year import BAND_FORMS
 
@@ -95,10 +98,11 @@ def _score(policy: Policy, day: date) -> Iterator[tuple[str, str]]:
         yield "scoring.average_fee", "费用倍率的分母（平均费用口径）"
     elif _scaled(policy) and not rules.average_fee_factor:
         yield "scoring.average_fee_factor", "各级别（统筹池）的平均费用系数"
-    for name, title in (("low", "费用极低"), ("high", "费用极高"), ("extreme", "费用特高")):
-        zone: ZoneRule = getattr(rules.deviation, name)
-        path = f"scoring.deviation.{name}"
-        yield from _zone(zone, path, title, day, labelled=policy.auxiliary.mode not in NO_MODE)
+    labelled = policy.auxiliary.mode not in NO_MODE
+    for which in (Zone.LOW, Zone.HIGH, Zone.EXTREME):
+        zone: ZoneRule = getattr(rules.deviation, which)
+        path = f"scoring.deviation.{which}"
+        yield from _zone(zone, path, ZONE_WORDS[which], day, labelled=labelled)
     if rules.normal.form is None:
         yield "scoring.normal.form", "正常病例的计分方式"
     elif rules.normal.form not in FORMS:
@@ -220,6 +224,11 @@ def _money(policy: Policy, day: date) -> Iterator[tuple[str, str]]:
         yield "settlement.point_value.table", "点值（元/分）"
     if rules.price_keys is None and spec.keys is None:
         yield "settlement.price_keys", "点值按什么取（统筹池、月份、机构、参保地）"
+    keys = price_keys(policy) or ()
+    if BY_SEVERITY in keys and spec.severe_groups is None:
+        yield "settlement.point_value.severe_groups", "哪些病种按重症的点值"
+    if spec.kind == (SEVERE_FIXED,) and keys and BY_SEVERITY not in keys:
+        yield "settlement.price_keys", "重症固定、轻症浮动的点值要按 severity 取"
     if spec.kind == ("elastic",):
         if spec.elastic_split is None or len(spec.elastic_split) != 1:
             yield "settlement.point_value.elastic_split", "弹性点值：基础与增量基金的比例"

@@ -6,14 +6,13 @@ NOT_CONFIGURED with every path that was found missing. Exact decimals; rounding 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Context, Decimal, localcontext
-from types import MappingProxyType
 
 from dipgate.core.case import Case
 from dipgate.core.grouping import GroupResult, GroupStatus, ScoreResult, ScoreStatus, Zone
+from dipgate.core.grouping_words import GROUP_WORDS
 from dipgate.core.money import Fen, rounded, shown, yuan_decimal, yuan_text
 from dipgate.core.policy import Policy, ZoneRule
 from dipgate.pregrouper.add_ons import (
@@ -33,15 +32,15 @@ from dipgate.pregrouper.zone_score import Amounts, Parts, quiet_k, scored_fee, z
 
 DISTANCE = "distance"
 PRECISION = 60
-_OUT: Mapping[GroupStatus, str] = MappingProxyType(
-    {
-        GroupStatus.AMBIGUOUS: "病种待人工选择",
-        GroupStatus.EXCLUDED_DX: "主要诊断不纳入分组",
-        GroupStatus.ROUTED_OUT: "不按病种分值付费",
-        GroupStatus.INVALID_INPUT: "数据不足，没有入组",
-    }
+_OUT = frozenset(
+    (
+        GroupStatus.AMBIGUOUS,
+        GroupStatus.EXCLUDED_DX,
+        GroupStatus.ROUTED_OUT,
+        GroupStatus.INVALID_INPUT,
+    )
 )
-"""Why a status is not scored."""
+"""Nothing to score."""
 DAY_SURGERY = "2"
 
 
@@ -128,7 +127,7 @@ def _day(case: Case, policy: Policy) -> date | None:
 def _score(ask: Asker, found: _Money) -> ScoreStatus:
     status = ask.result.status
     if status in _OUT:
-        ask.step("scope", f"{_OUT[status]}，不计分")
+        ask.step("scope", f"{GROUP_WORDS[status]}，不计分")
         return ScoreStatus.OUT_OF_SCOPE
     if not _has_fee_and_day(ask, found.priced):
         return ScoreStatus.NOT_CONFIGURED

@@ -144,36 +144,11 @@ def _show(job: Job) -> int:
     return UNUSABLE if totals.unread or not totals.cases else 0
 
 
-_STATUS_WORDS = {
-    "GROUPED": "核心",
-    "GROUPED_COMPREHENSIVE": "综合",
-    "BLANK": "空白病组",
-    "AMBIGUOUS": "待人工选择",
-    "UNGROUPED": "未入组",
-    "EXCLUDED_DX": "主诊不入组",
-    "ROUTED_OUT": "不按 DIP 付费",
-    "INVALID_INPUT": "数据不足",
-}
-_SCORE_WORDS = {
-    "SCORED": "已计分",
-    "NOT_CONFIGURED": "缺参数或数据",
-    "PAY_COST": "按实际费用",
-    "REVIEW": "特例单议",
-    "OUT_OF_SCOPE": "不计分",
-}
-_ZONE_WORDS = {
-    "low": "费用极低",
-    "normal": "正常",
-    "high": "费用极高",
-    "extreme": "费用超高",
-    "": "",
-}
-
-
 def _print_table(rows: list[tuple[str, GroupResult, ScoreResult]], *, trace: bool) -> None:
     from rich.console import Console
     from rich.table import Table
 
+    from dipgate.core.grouping_words import GROUP_WORDS, SCORE_WORDS, ZONE_WORDS
     from dipgate.core.money import yuan_text
 
     if not rows:
@@ -184,14 +159,14 @@ def _print_table(rows: list[tuple[str, GroupResult, ScoreResult]], *, trace: boo
     for case_id, grouped, scored in rows:
         table.add_row(
             case_id,
-            _STATUS_WORDS[grouped.status.value],
+            GROUP_WORDS[grouped.status],
             grouped.group_code,
             grouped.group_name,
             "" if grouped.base_score is None else format(grouped.base_score, "f"),
-            _ZONE_WORDS[scored.zone.value],
+            ZONE_WORDS[scored.zone],
             "" if scored.score is None else format(scored.score, "f"),
             "" if scored.amount is None else yuan_text(scored.amount),
-            _SCORE_WORDS[scored.status.value],
+            SCORE_WORDS[scored.status],
         )
     # A file or pipe has no width of its own; a screen keeps the width that it has.
     console = Console(width=None if sys.stdout.isatty() else WIDE)
@@ -213,14 +188,17 @@ def _notes(rows: list[tuple[str, GroupResult, ScoreResult]], *, trace: bool) -> 
 
 
 def _print_totals(totals: Totals) -> None:
+    from dipgate.core.grouping import GroupStatus, ScoreStatus
+    from dipgate.core.grouping_words import GROUP_WORDS, SCORE_WORDS
     from dipgate.core.money import yuan_text
 
     words = "，".join(
-        f"{_STATUS_WORDS[name]} {count}" for name, count in sorted(totals.statuses.items())
+        f"{GROUP_WORDS[GroupStatus(name)]} {count}"
+        for name, count in sorted(totals.statuses.items())
     )
     click.echo(f"共 {totals.cases} 例：{words or '无'}")
     words = "，".join(
-        f"{_SCORE_WORDS[name]} {count}" for name, count in sorted(totals.scores.items())
+        f"{SCORE_WORDS[ScoreStatus(name)]} {count}" for name, count in sorted(totals.scores.items())
     )
     click.echo(
         f"计分：{words or '无'}；分值合计 {totals.score:f}；"

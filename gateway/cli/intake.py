@@ -60,6 +60,8 @@ def intake(
     if rejected or everything:
         _show_rejected(ctx, sources, everything, as_json)
         return
+    from dipgate.core.grouping import GroupStatus
+    from dipgate.core.grouping_words import GROUP_WORDS
     from dipgate.core.money import yuan_text
     from dipgate.pipeline.intake import read_each
     from dipgate.pipeline.judge_stage import judge_new_cases
@@ -121,7 +123,10 @@ def intake(
     click.echo(f"可上传 {view.clean} 份，有错误 {view.with_errors} 份")
     for row in view.errors:
         click.echo(f"  {row.rule} {row.lists:>5} 份  {row.message}")
-    words = "，".join(f"{name} {count}" for name, count in sorted(view.money.groups.items()))
+    words = "，".join(
+        f"{GROUP_WORDS[GroupStatus(name)]} {count}"
+        for name, count in sorted(view.money.groups.items())
+    )
     click.echo(f"入组：{words or '无'}")
     unpriced = view.money.scores.get("NOT_CONFIGURED", 0)
     click.echo(

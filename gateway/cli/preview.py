@@ -229,11 +229,14 @@ def _print_cases(found: list[CaseShift]) -> None:
 
 
 def _side(one: Standing) -> str:
+    from dipgate.core.grouping import GroupStatus, ScoreStatus
+    from dipgate.core.grouping_words import GROUP_WORDS, SCORE_WORDS
     from dipgate.core.money import yuan_text
 
     score = "—" if one.score is None else _plain(one.score)
-    pay = "参数未配" if one.pay is None else f"{yuan_text(one.pay)} 元"
-    return f"{one.group_code or '未入组'} 分值 {score} 支付 {pay}"
+    unpaid = SCORE_WORDS[ScoreStatus(one.score_status)]
+    pay = unpaid if one.pay is None else f"{yuan_text(one.pay)} 元"
+    return f"{one.group_code or GROUP_WORDS[GroupStatus(one.status)]} 分值 {score} 支付 {pay}"
 
 
 def _plain(number: Decimal) -> str:

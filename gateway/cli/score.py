@@ -38,21 +38,13 @@ def score(
     return each_line(ScoreInput, file, work)
 
 
-_STATUS = {
-    "SCORED": "已计分",
-    "NOT_CONFIGURED": "不能计分，缺参数或数据",
-    "PAY_COST": "按实际费用",
-    "REVIEW": "特例单议",
-    "OUT_OF_SCOPE": "不计分",
-}
-
-
 def _print(case_id: str, found: GivenScore) -> None:
+    from dipgate.core.grouping_words import SCORE_WORDS
     from dipgate.pregrouper.words import form_words
 
     result = found.result
     shown = "" if result.score is None else f" {result.score:f} 分"
-    click.echo(f"{case_id}  {_STATUS[result.status.value]}{shown}")
+    click.echo(f"{case_id}  {SCORE_WORDS[result.status]}{shown}")
     for step in result.trace:
         value = f" = {step.value}" if step.value and step.value not in step.text else ""
         click.echo(f"  {form_words(step.text)}{value}" + (f"（{step.ref}）" if step.ref else ""))

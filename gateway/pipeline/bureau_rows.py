@@ -18,6 +18,7 @@ from dipgate.config.tablefile import Column, TableFile, find_table, read_file
 from dipgate.core.codes import diagnosis_code, procedure_code, tidy
 from dipgate.core.errors import Place, RecordError
 from dipgate.core.grouping import Zone
+from dipgate.core.grouping_words import ZONE_WORDS
 from dipgate.core.money import Fen, decimal_of, fen_of
 from dipgate.pregrouper.differences import BureauResult
 
@@ -206,7 +207,8 @@ class _Reader:
             if found is not None:
                 return found
             if name == "zone" and word and self._place is not None:
-                raise self._bad(name, f"不认识“{word[:40]}”", "写 低倍率、正常、高倍率 或 极高")
+                known = "、".join(filter(None, ZONE_WORDS.values()))
+                raise self._bad(name, f"不认识“{word[:40]}”", f"可以写 {known}")
         return None
 
     def _bad(self, name: str, what: str, remedy: str) -> RecordError:

@@ -6,23 +6,8 @@ from importlib.resources import files
 
 import jinja2
 
+from dipgate.core.grouping_words import GROUP_WORDS, SCORE_WORDS
 from dipgate.pipeline.survey_report import FAMILY_NAMES, SurveyReport, field_name, share
-
-_WORDS = {
-    "GROUPED": "入核心或基层病种",
-    "GROUPED_COMPREHENSIVE": "入综合病种",
-    "BLANK": "空白病组",
-    "AMBIGUOUS": "有多个可能的病种",
-    "UNGROUPED": "未入组",
-    "EXCLUDED_DX": "主要诊断不纳入分组",
-    "ROUTED_OUT": "不按病种付费",
-    "INVALID_INPUT": "数据不足",
-    "SCORED": "算出金额",
-    "PAY_COST": "按实际费用",
-    "REVIEW": "特例单议",
-    "OUT_OF_SCOPE": "不计分",
-    "NOT_CONFIGURED": "缺政策参数，算不出金额",
-}
 
 
 def survey_page(report: SurveyReport) -> str:
@@ -34,7 +19,7 @@ def survey_page(report: SurveyReport) -> str:
     return environment.from_string(source).render(
         report=report,
         names=FAMILY_NAMES,
-        words=_WORDS,
+        words={**GROUP_WORDS, **SCORE_WORDS},
         share=share,
         field_name=field_name,
         mask=masked,

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
-from dipgate.core.grouping import GroupResult, GroupStatus, ScoreResult, ScoreStatus, Step
+from dipgate.core.grouping import GroupResult, ScoreResult, ScoreStatus, Step
+from dipgate.core.grouping_words import GROUP_WORDS, SCORE_WORDS, ZONE_WORDS
 from dipgate.core.worklist import Grade
 from dipgate.pipeline.preview import Worth
-from dipgate.pregrouper.difference_steps import ZONE_WORDS
 from dipgate.store import cases
 from dipgate.web.case_problems import Problems
 from dipgate.web.case_sheet import Sheet
@@ -24,22 +24,6 @@ from dipgate.web.trace_words import (
     step_words,
 )
 
-GROUP_WORDS: Mapping[GroupStatus, str] = {
-    GroupStatus.GROUPED: "核心病种",
-    GroupStatus.GROUPED_COMPREHENSIVE: "综合病种",
-    GroupStatus.BLANK: "空白病组",
-    GroupStatus.AMBIGUOUS: "几个病种并列",
-    GroupStatus.UNGROUPED: "未入组",
-    GroupStatus.EXCLUDED_DX: "主要诊断不入组",
-    GroupStatus.ROUTED_OUT: "不按病种付费",
-    GroupStatus.INVALID_INPUT: "数据不足",
-}
-SCORE_WORDS: Mapping[ScoreStatus, str] = {
-    ScoreStatus.NOT_CONFIGURED: "参数未配",
-    ScoreStatus.PAY_COST: "按实际费用",
-    ScoreStatus.REVIEW: "特例单议",
-    ScoreStatus.OUT_OF_SCOPE: "不计分",
-}
 UNKNOWN = "—"
 
 
@@ -119,10 +103,9 @@ def comparison(before: Worth, after: Worth) -> tuple[Variant, ...]:
 
 def trace(sheet: Sheet) -> tuple[TraceStep, ...]:
     """How group, score and money came about, step by step."""
-    status = GROUP_WORDS[sheet.group.status]
     return (
-        *(_step(step, status, GROUP_STEPS) for step in sheet.group.trace),
-        *(_step(step, status, SCORE_STEPS) for step in sheet.score.trace),
+        *(_step(step, GROUP_STEPS) for step in sheet.group.trace),
+        *(_step(step, SCORE_STEPS) for step in sheet.score.trace),
     )
 
 
@@ -204,7 +187,7 @@ def score_words(score: ScoreResult) -> str:
     """The score, or why there is none."""
     if score.score is not None:
         return _decimal(score.score)
-    return SCORE_WORDS.get(score.status, UNKNOWN)
+    return UNKNOWN if score.status is ScoreStatus.SCORED else SCORE_WORDS[score.status]
 
 
 def money_words(fen: int | None) -> str:
@@ -212,9 +195,9 @@ def money_words(fen: int | None) -> str:
     return _money(fen)
 
 
-def _step(step: Step, status: str, names: Mapping[str, str]) -> TraceStep:
+def _step(step: Step, names: Mapping[str, str]) -> TraceStep:
     word, dropped = names.get(step.step, step.step), "；".join(step.dropped[:6])
-    return TraceStep(word, step_words(step, status), ref_words(step), step.ref, dropped)
+    return TraceStep(word, step_words(step), ref_words(step), step.ref, dropped)
 
 
 def _row(worth: Worth) -> tuple[str, ...]:

@@ -6,7 +6,8 @@ import re
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
-from dipgate.core.grouping import Step
+from dipgate.core.grouping import Step, Zone
+from dipgate.core.grouping_words import LAYER_WORDS, ZONE_WORDS
 from dipgate.core.not_principal import barred_sentence
 from dipgate.pregrouper.words import FACT_WORDS, FORM_WORDS
 
@@ -38,18 +39,11 @@ GROUP_STEPS: Mapping[str, str] = MappingProxyType(
         "exclude_op": "不入组的手术",
         "operations": "手术操作",
         "tcm": "中医病种",
-        "pre": "先期分组",
-        "merge": "并项",
-        "aux_split": "诊断细分",
-        "base": "基础规则",
-        "core": "核心病种",
-        "basic": "基层病种",
-        "comprehensive": "综合病种",
+        **{layer.value: words for layer, words in LAYER_WORDS.items()},
         "later": "后面的层次",
         "select": "取舍",
         "ambiguous": "并列",
         "floor": "没有病种时",
-        "blank": "空白病组",
         "auxiliary": "辅助分型",
         "result": "入组",
         "printed_code": "印出的编码",
@@ -113,9 +107,9 @@ PATH_WORDS: Mapping[str, str] = MappingProxyType(
         "scoring.add_ons": "政策 · 加成",
         "scoring.average_fee": "政策 · 平均费用",
         "scoring.average_fee_factor": "政策 · 平均费用系数",
-        "scoring.deviation.extreme": "政策 · 费用超高",
-        "scoring.deviation.high": "政策 · 费用极高",
-        "scoring.deviation.low": "政策 · 费用极低",
+        "scoring.deviation.extreme": f"政策 · {ZONE_WORDS[Zone.EXTREME]}",
+        "scoring.deviation.high": f"政策 · {ZONE_WORDS[Zone.HIGH]}",
+        "scoring.deviation.low": f"政策 · {ZONE_WORDS[Zone.LOW]}",
         "scoring.fee_basis": "政策 · 费用口径",
         "scoring.institution": "政策 · 机构系数",
         "scoring.normal": "政策 · 正常病例",
@@ -141,10 +135,7 @@ CONDITION_WORDS: Mapping[str, str] = MappingProxyType(
         "not": "不是",
         "in": "属于",
         **FACT_WORDS,
-        "low": "费用极低",
-        "normal": "费用正常",
-        "high": "费用极高",
-        "extreme": "费用超高",
+        **{zone.value: words for zone, words in ZONE_WORDS.items() if words},
     }
 )
 """Names that a policy's conditions use."""
@@ -158,10 +149,8 @@ _VALUED = frozenset({"score", "ratio", "form"})
 """Steps whose sentence stops before the number that came out."""
 
 
-def step_words(step: Step, excluded: str) -> str:
-    """The sentence of a step for the screen; `excluded`: what the status is called there."""
-    if step.step == "scope" and step.text.endswith("不计分"):
-        return f"{excluded}，不计分"
+def step_words(step: Step) -> str:
+    """The sentence of a step for the screen."""
     if step.step == "exclude":
         return barred_sentence(step.text)
     text = step.text

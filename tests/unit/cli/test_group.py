@@ -81,7 +81,7 @@ def test_table_and_totals_for_people(cli: Cli, sample_state: Path, tmp_path: Pat
     said = cli("--state", sample_state, "group", file)
     assert said.code == 0, said.err
     assert "K80.1:51.2300_54.5101" in said.out
-    assert "共 1 例：核心 1" in said.out
+    assert "共 1 例：核心病种 1" in said.out
     assert "13348.49" in said.out
 
 

@@ -173,7 +173,7 @@ def test_the_group_is_explained_step_by_step(coder: Any, desk: Desk) -> None:
     judged = judge(desk, case.settlement_list())
     text = plain(coder.get(f"/case/{case.id}/trace", htmx=True))
     for step in (*judged.group.trace, *judged.score.trace):
-        assert " ".join(step_words(step, "").split()) in text
+        assert " ".join(step_words(step).split()) in text
     assert judged.library in text
 
 
