@@ -16,6 +16,8 @@ from dipgate.core.params import Param
 from dipgate.core.policy import Policy
 
 T = TypeVar("T")
+SEVERE, LIGHT = "重症", "轻症"
+"""The two keys of point values by severity."""
 DAY = "settled_on"
 """Name in `used` of the day of the case."""
 NATIONAL_POOLS: Mapping[str, str] = MappingProxyType(
@@ -71,6 +73,18 @@ class Asker:
     def pool_if_known(self) -> str | None:
         """The pool, without remembering that it is missing."""
         return self.attempt(lambda ask: ask.pool or None)[0]
+
+    @property
+    def severity(self) -> str:
+        """Which of the two prices the group of the case has; empty (and missing) when unknown."""
+        severe = self.policy.settlement.point_value.severe_groups
+        if severe is None:
+            self.lack("settlement.point_value.severe_groups")
+        elif not self.result.group_code:
+            self.lack("case.group_code")
+        else:
+            return SEVERE if self.result.group_code in severe else LIGHT
+        return ""
 
     @property
     def insured_place(self) -> str:

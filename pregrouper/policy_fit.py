@@ -7,8 +7,9 @@ from datetime import date
 
 from dipgate.core.params import Param, ParamTable
 from dipgate.core.policy import Policy
-from dipgate.pregrouper.asking import NATIONAL_POOLS
+from dipgate.pregrouper.asking import LIGHT, NATIONAL_POOLS, SEVERE
 from dipgate.pregrouper.policy_needs import names_in
+from dipgate.pregrouper.price import BY_SEVERITY, price_keys
 
 Told = tuple[str, str]
 """Path and sentence."""
@@ -26,6 +27,7 @@ def impossible(policy: Policy) -> Iterator[Told]:
                 f"写了 n/a，月度公式却用到 {name}；写出比例（全额拨付写 1），"
                 "或把它从 settlement.monthly.form 去掉",
             )
+    yield from _severities(policy)
     yield from _pools_of_k(policy)
     pools = policy.settlement.pools
     if policy.settlement.merged and pools is not None and len(pools) != 1:
@@ -34,6 +36,15 @@ def impossible(policy: Policy) -> Iterator[Told]:
             f"写了 true（各险种合为一池），settlement.pools 却有 {len(pools)} 个池；只写一个池，"
             "用 settlement.pool_codes 把各险种归到它",
         )
+
+
+def _severities(policy: Policy) -> Iterator[Told]:
+    """Point values by severity know two words."""
+    table, path = policy.settlement.point_value.table, "settlement.point_value.table"
+    for place, name in enumerate(price_keys(policy) or ()):
+        for key in dict.fromkeys(_keys(table, place)) if name == BY_SEVERITY else ():
+            if key not in (SEVERE, LIGHT):
+                yield path, f"按 severity 取的点值只有 {SEVERE} 和 {LIGHT}，没有 {key!r}"
 
 
 def _pools_of_k(policy: Policy) -> Iterator[Told]:
@@ -100,7 +111,7 @@ def _strange_pools(policy: Policy) -> Iterator[Told]:
     scoring, money = policy.scoring, policy.settlement
     by = scoring.institution.by
     spec = money.point_value
-    names = money.price_keys if money.price_keys is not None else spec.keys or ()
+    names = price_keys(policy) or ()
     asked: list[tuple[str, ParamTable, int]] = [
         (
             "scoring.institution.table",

@@ -14,7 +14,7 @@ from typing import Protocol
 from dipgate.core.money import Fen, fen_rounded, shown, yuan_decimal
 from dipgate.core.params import Param
 from dipgate.core.policy import Policy
-from dipgate.pregrouper.asking import Asker
+from dipgate.pregrouper.asking import LIGHT, Asker
 from dipgate.pregrouper.registry import Registry
 
 
@@ -36,6 +36,8 @@ class Priced(Protocol):
     @property
     def pool(self) -> str: ...
     @property
+    def severity(self) -> str: ...
+    @property
     def insured_place(self) -> str: ...
     def lack(self, path: str) -> None: ...
     def text(self, value: str | None, path: str) -> str | None: ...
@@ -49,6 +51,10 @@ MoneyForm = Callable[[Asker, Decimal], tuple[Decimal | None, Decimal | None]]
 """(asker, money of the whole case in yuan) → (fund's part in yuan, fund share)."""
 FUND_SHARES: Registry[MoneyForm] = Registry("基金支付方式")
 _PROVINCE_DIGITS = 2
+BY_SEVERITY = "severity"
+FLOATING, FIXED, ELASTIC, SEVERE_FIXED = "floating", "fixed", "elastic", "severe_fixed"
+KINDS = (FLOATING, FIXED, ELASTIC, SEVERE_FIXED)
+"""Kinds of point value; `severe_fixed`: severe groups fixed, light ones floating."""
 BASES = ("total_fee", "fund_plus_self", "fund")
 """`fund`: the point value is already per yuan of fund, so the share is not applied again."""
 
@@ -74,6 +80,12 @@ def county_key(ask: Priced) -> tuple[str, ...]:
     return (ask.county or "?",)
 
 
+@PRICE_KEYS.add(BY_SEVERITY)
+def severity_key(ask: Priced) -> tuple[str, ...]:
+    """重症 for the groups that the policy lists as severe, 轻症 for all others."""
+    return (ask.severity or "?",)
+
+
 @PRICE_KEYS.add("insured_place")
 def insured_place_key(ask: Priced) -> tuple[str, ...]:
     """The insured place's code, or the key that the policy names for other places."""
@@ -87,6 +99,12 @@ def insured_place_key(ask: Priced) -> tuple[str, ...]:
     return (other.key,) if named else (place,)
 
 
+def price_keys(policy: Policy) -> tuple[str, ...] | None:
+    """By what the table of point values is looked up; None where the policy does not say."""
+    rules = policy.settlement
+    return rules.price_keys if rules.price_keys is not None else rules.point_value.keys
+
+
 def point_value(ask: Priced) -> Decimal | None:
     """Yuan per point, looked up by the policy's price keys, else by its fallback keys.
 
@@ -97,13 +115,15 @@ def point_value(ask: Priced) -> Decimal | None:
     spec = rules.point_value
     if spec.kind is None:
         ask.lack("settlement.point_value.kind")
-    elif spec.kind == ("elastic",):
+    elif spec.kind == (ELASTIC,):
         ask.warnings.append("W_ELASTIC 弹性点值：按基础点值计算，增量分值的点值年终才能确定")
+    elif spec.kind == (SEVERE_FIXED,) and ask.severity == LIGHT:
+        ask.warnings.append("W_LIGHT 轻症病种点值浮动：按公布的点值计算，年终才能确定")
     if not spec.table:
         ask.lack("settlement.point_value.table")
         return None
-    names = rules.price_keys if rules.price_keys is not None else spec.keys
-    if names is None:
+    names = price_keys(ask.policy)
+    if names is None or (spec.kind == (SEVERE_FIXED,) and BY_SEVERITY not in names):
         ask.lack("settlement.price_keys")
         return None
     asked = _paths(ask, names, "settlement.price_keys")

@@ -28,7 +28,7 @@ from dipgate.pregrouper.library import Library
 from dipgate.pregrouper.policy_check import check_policy
 from dipgate.pregrouper.policy_fit import doubtful, impossible
 from dipgate.pregrouper.policy_needs import rules_without
-from dipgate.pregrouper.price import BASES, FUND_SHARES, PRICE_KEYS
+from dipgate.pregrouper.price import BASES, FUND_SHARES, KINDS, PRICE_KEYS
 from dipgate.pregrouper.registry import Registry
 from dipgate.pregrouper.score_words import unheard_dimensions, wrong_words
 from dipgate.pregrouper.settling_month import month_formula
@@ -98,6 +98,8 @@ def _absent_groups(policy: Policy, library: Library | None) -> Iterator[PolicyNo
     if library is None:
         return
     named = [("grouping.basic_groups", code) for code in policy.grouping.basic_groups or ()]
+    severe = policy.settlement.point_value.severe_groups
+    named += [("settlement.point_value.severe_groups", code) for code in severe or ()]
     if policy.grouping.blank_code:
         named.append(("grouping.blank_code", policy.grouping.blank_code))
     for path, code in named:
@@ -153,9 +155,9 @@ def _names(policy: Policy) -> Iterator[PolicyNote]:
             choices = "、".join(filter(None, known))
             yield PolicyNote(ERROR, path, f"不认识 {word!r}；可用的有：{choices}")
     for kind in money.point_value.kind or ():
-        if kind not in ("floating", "fixed", "elastic"):
+        if kind not in KINDS:
             path = "settlement.point_value.kind"
-            yield PolicyNote(ERROR, path, f"不认识 {kind!r}；可用的有：floating、fixed、elastic")
+            yield PolicyNote(ERROR, path, f"不认识 {kind!r}；可用的有：{'、'.join(KINDS)}")
     assess = money.year_end.assess
     if assess is not None and assess.applies_to not in (None, "n/a", *APPLIES_TO):
         path = "settlement.year_end.assess.applies_to"

@@ -62,6 +62,8 @@ class SettleAsk:
     warnings: list[str] = field(default_factory=list)
     steps: list[Step] = field(default_factory=list)
     used: dict[str, None] = field(default_factory=dict)
+    severity: str = ""
+    """Which price is looked up, where they differ by severity; set for each of the two."""
 
     @property
     def day(self) -> date:

@@ -13,7 +13,16 @@ from decimal import Decimal
 from dipgate.core.errors import ConfigError
 from dipgate.core.money import rounded
 from dipgate.core.settle_input import ClosedYear
-from dipgate.pregrouper.price import BASES, point_value
+from dipgate.pregrouper.asking import LIGHT, SEVERE
+from dipgate.pregrouper.price import (
+    BASES,
+    BY_SEVERITY,
+    ELASTIC,
+    FLOATING,
+    SEVERE_FIXED,
+    point_value,
+    price_keys,
+)
 from dipgate.pregrouper.settling_ask import SettleAsk, exact, plain, total_score, word_of
 
 MEAN_OF_MEANS, WEIGHTED_TOTALS = "mean_of_means", "weighted_totals"
@@ -116,8 +125,10 @@ def value_of_month(ask: SettleAsk) -> Decimal | None:
             value = fee / score
             ask.step("point_value", f"预结算点值 = {plain(fee)} ÷ {plain(score)}", "", value)
             return _kept(ask, value)
-    if _shared_out(ask) and ask.policy.settlement.point_value.kind == ("floating",):
+    if _shared_out(ask) and ask.policy.settlement.point_value.kind == (FLOATING,):
         return _floating(ask, total_score(ask) or Decimal(0))
+    if BY_SEVERITY in (price_keys(ask.policy) or ()):
+        return _by_severity(ask, total_score(ask) or Decimal(0))[1]
     return point_value(ask)
 
 
@@ -134,10 +145,12 @@ def worth_of_year(ask: SettleAsk, score: Decimal) -> tuple[Decimal | None, Decim
             names = "、".join(kinds)
             ask.warnings.append(f"W_CHOICE 政策列出几种点值（{names}），要选定一种")
         return None, None
-    if kind == "elastic":
+    if kind == ELASTIC:
         return _elastic_worth(ask, score)
-    if kind == "floating" and _shared_out(ask):
+    if kind == FLOATING and _shared_out(ask):
         value = _floating(ask, score)
+    elif BY_SEVERITY in (price_keys(ask.policy) or ()):
+        return _by_severity(ask, score)
     else:
         value = point_value(ask)
     return (None, None) if value is None else (score * value, value)
@@ -354,6 +367,72 @@ def _elastic_worth(ask: SettleAsk, score: Decimal) -> tuple[Decimal | None, Deci
         worth,
     )
     return worth, (worth / score if score else fixed)
+
+
+def _by_severity(ask: SettleAsk, score: Decimal) -> tuple[Decimal | None, Decimal | None]:
+    """Severe points × their value + light points × theirs, and what a point is worth on average."""
+    fixed = _value_of(ask, SEVERE)
+    floats = ask.policy.settlement.point_value.kind == (SEVERE_FIXED,) and _shared_out(ask)
+    severe = ask.need("severe_score", "重症分值")
+    if severe is not None and severe > score and "input.total_score" not in ask.missing:
+        ask.lack("input.severe_score")
+        ask.warnings.append("W_INPUT 重症分值大于总分值")
+        return None, None
+    light = None if severe is None else score - severe
+    value = _light_value(ask, fixed, severe, light) if floats else _value_of(ask, LIGHT)
+    if fixed is None or value is None or severe is None or light is None:
+        return None, None
+    worth = severe * fixed + light * value
+    text = f"重症 {plain(severe)} × {plain(fixed)} + 轻症 {plain(light)} × {plain(value)}"
+    ask.step("worth", text, "settlement.point_value", worth)
+    return worth, (worth / score if score else fixed)
+
+
+def _light_value(
+    ask: SettleAsk, fixed: Decimal | None, severe: Decimal | None, light: Decimal | None
+) -> Decimal | None:
+    """What is left of the money after the pool's severe points, over its light points.
+
+    No text says what happens where nothing is left for them: then nothing is worked out.
+    """
+    whole = _grossed_up(ask)
+    pool = ask.take("pool_score", "全池分值")
+    pool_severe = ask.take("pool_severe_score", "全池重症分值")
+    if (pool is None) != (pool_severe is None):
+        ask.lack("input.pool_score" if pool is None else "input.pool_severe_score")
+        return None
+    if whole is None or fixed is None or severe is None or light is None:
+        return None
+    if pool is None or pool_severe is None:
+        pool, pool_severe = severe + light, severe
+    everything, left = pool - pool_severe, whole - pool_severe * fixed
+    if pool_severe < severe or everything < light:
+        ask.lack("input.pool_severe_score")
+        ask.warnings.append("W_INPUT 全池的重症或轻症分值小于本行的")
+        return None
+    if everything == 0:
+        return Decimal(0)
+    if left <= 0:
+        ask.lack("input.fund")
+        ask.warnings.append(
+            f"W_SEVERE 全池重症按固定点值要 {plain(pool_severe * fixed)} 元，"
+            f"可分配只有 {plain(whole)} 元；办法没有写轻症怎么办"
+        )
+        return None
+    value = left / everything
+    text = (
+        f"轻症点值 =（{plain(whole)} − 重症 {plain(pool_severe)} × {plain(fixed)}）"
+        f"÷ {plain(everything)}"
+    )
+    ask.step("point_value", text, "settlement.point_value", value)
+    return _kept(ask, value)
+
+
+def _value_of(ask: SettleAsk, severity: str) -> Decimal | None:
+    ask.severity = severity
+    value = point_value_quietly(ask)
+    ask.severity = ""
+    return value
 
 
 def point_value_quietly(ask: SettleAsk) -> Decimal | None:

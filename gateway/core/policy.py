@@ -174,6 +174,8 @@ class PointValue(Part):
     elastic_split: tuple[tuple[str, ...], ...] | None = None
     """Base and increment share of the fund; several pairs: the text offers a choice."""
     trim: Annotated[Trim, Sec] = Trim()
+    severe_groups: Words = None
+    """Codes of the groups whose points are severe (price key `severity`); all others are light."""
     increment_cap: Number = None
     """Highest value of an increment point in yuan; `n/a`: no cap."""
 

@@ -19,6 +19,15 @@ _MONTH = re.compile(r"(19|20)\d{2}-(0[1-9]|1[0-2])")
 _YEAR = re.compile(r"(19|20)\d{2}")
 _HIGHEST_ASSESSMENT = 2
 MAX_DIGITS = 18
+_NOT_NEGATIVE = (
+    "point_value",
+    "total_score",
+    "pool_score",
+    "base_score",
+    "pool_base_score",
+    "severe_score",
+    "pool_severe_score",
+)
 _FIRST_WHEN = ("pool", "month", "year", "hospital", "insured_place", "county", "id")
 
 
@@ -115,6 +124,9 @@ class SettleInput(_Strict):
     base_score: Quantity = None
     """Of an elastic point value: how much of the score is base; the rest is increment."""
     pool_base_score: Quantity = None
+    severe_score: Quantity = None
+    """Where point values differ by severity: how much of the score is of severe groups."""
+    pool_severe_score: Quantity = None
 
     billed_fund: Yuan = None
     self_pay: Yuan = None
@@ -140,7 +152,7 @@ class SettleInput(_Strict):
         stated = [name for name in ("scores", "total_score", "score_parts") if self.has(name)]
         if len(stated) > 1:
             raise ValueError(f"{'、'.join(stated)} 只写一个")
-        for name in ("point_value", "total_score", "pool_score", "base_score", "pool_base_score"):
+        for name in _NOT_NEGATIVE:
             value = getattr(self, name)
             if value is not None and value < 0:
                 raise ValueError(f"{name} 不能是负数")
