@@ -20,6 +20,7 @@ from dipgate.pregrouper.auxiliary import NO_MODE, SUB_ROWS
 from dipgate.pregrouper.coefficients import COMPOSITIONS
 from dipgate.pregrouper.deviation import FORMS
 from dipgate.pregrouper.formulas import parse_formula
+from dipgate.pregrouper.price import BY_SEVERITY, SEVERE_FIXED, price_keys
 from dipgate.pregrouper.settling_month import FORM
 from dipgate.pregrouper.settling_year import BAND_FORMS
 
@@ -223,6 +224,11 @@ def _money(policy: Policy, day: date) -> Iterator[tuple[str, str]]:
         yield "settlement.point_value.table", "点值（元/分）"
     if rules.price_keys is None and spec.keys is None:
         yield "settlement.price_keys", "点值按什么取（统筹池、月份、机构、参保地）"
+    keys = price_keys(policy) or ()
+    if BY_SEVERITY in keys and spec.severe_groups is None:
+        yield "settlement.point_value.severe_groups", "哪些病种按重症的点值"
+    if spec.kind == (SEVERE_FIXED,) and keys and BY_SEVERITY not in keys:
+        yield "settlement.price_keys", "重症固定、轻症浮动的点值要按 severity 取"
     if spec.kind == ("elastic",):
         if spec.elastic_split is None or len(spec.elastic_split) != 1:
             yield "settlement.point_value.elastic_split", "弹性点值：基础与增量基金的比例"
