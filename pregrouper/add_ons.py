@@ -18,7 +18,7 @@ from dipgate.core.grouping_words import ZONE_WORDS
 from dipgate.core.money import shown
 from dipgate.core.policy import AddOn
 from dipgate.pregrouper.asking import DAY, Asker
-from dipgate.pregrouper.conditions import Facts, decide, fact_words, read_condition
+from dipgate.pregrouper.conditions import Facts, condition_words, decide, fact_words, read_condition
 
 BEFORE_K, AFTER_K = "before_k", "after_k"
 UPLIFT = "uplift"
@@ -112,7 +112,7 @@ def _holds(ask: Asker, when: str | None, facts: Facts, what: str, path: str) -> 
         ask.warnings.append(f"W_ADD_ON {what} 需要人工判断，未计入：不知道{lacking}（{path}.when）")
         return False
     if found.holds:
-        ask.step("condition", f"{what}：符合 {when}", f"{path}.when", when)
+        ask.step("condition", f"{what}：符合 {condition_words(when)}", f"{path}.when", when)
     return found.holds
 
 

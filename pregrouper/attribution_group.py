@@ -17,7 +17,7 @@ from dipgate.core.grouping import GroupResult, GroupStatus
 from dipgate.core.grouping_words import GROUP_WORDS
 from dipgate.pregrouper.attribution_side import Editions, OurSide
 from dipgate.pregrouper.differences import BureauResult, Cause, Reason, plain
-from dipgate.pregrouper.selectors import SELECTORS
+from dipgate.pregrouper.selectors import SELECTOR_WORDS, SELECTORS
 
 _MOST_IMAGES = 8
 """Codes of the other edition that are tried for one code; a catch-all code has hundreds."""
@@ -132,7 +132,7 @@ def _other_choice(side: OurSide, ours: GroupResult, wanted: str) -> Iterator[Cau
         return
     rule = _choosing(side, wanted)
     why = f"本院不取它的原因：{lost.why}" if ours.status is not GroupStatus.AMBIGUOUS else lost.why
-    note = f"若先用选择规则 {rule}，取的正是平台的病种；{why}" if rule else why
+    note = f"若先用选择规则“{SELECTOR_WORDS[rule]}”，取的正是平台的病种；{why}" if rule else why
     yield Cause(Reason.TIE, "group_code", ours.group_code or GROUP_WORDS[ours.status], wanted, note)
 
 

@@ -22,6 +22,7 @@ from dipgate.core.params import Param
 from dipgate.core.policy import Policy
 from dipgate.pregrouper.asking import NATIONAL_POOLS
 from dipgate.pregrouper.attribution_side import Cell, OurSide, cells, level_word, one_cell
+from dipgate.pregrouper.deviation import FORM_WORDS
 from dipgate.pregrouper.differences import BureauResult, Reason, plain
 from dipgate.pregrouper.scoring import PRECISION
 
@@ -29,12 +30,8 @@ ONE = Decimal(1)
 _EDGES = {"low": ("0.3", "0.4", "0.5", "0.6"), "high": ("1.5", "2", "2.5", "3")}
 _EXTREME_EDGES = ("3", "4", "5")
 _OPS = {"low": ("<", "<="), "high": (">", ">="), "extreme": (">", ">=")}
-_FORM_WORDS = {
-    "ratio": "费用倍率",
-    "excess": "超出上限的部分",
-    "times": "费用倍率减一",
-    "ratio_std": "同级标准费用",
-}
+_FORMS = ("ratio", "excess", "times", "ratio_std")
+"""Forms that a zone may have, the likelier first."""
 _MODE_WORDS = {"half_up": "四舍五入", "half_even": "四舍六入五取偶", "down": "舍去", "up": "进位"}
 _RATIO_PLACES = (2, 3, 4)
 _LABEL_KEYS = 3
@@ -210,12 +207,12 @@ def _zone_changes(policy: Policy, zone: Zone) -> Iterator[tuple[str, dict[str, A
                 word = "机构系数" if base == "k" else "1"
                 yield path, {"base": base, "k": "none"}, f"像是超出部分加{word}、不再乘系数"
                 yield path, {"base": base}, f"像是超出部分加{word}"
-        for form in _FORM_WORDS:
+        for form in _FORMS:
             if form != rule.form:
                 yield (
                     path,
                     {"form": form, "k": rule.k or "after", "base": rule.base or "one"},
-                    f"像是这一档按{_FORM_WORDS[form]}计分",
+                    f"像是这一档按“{FORM_WORDS[form]}”计分",
                 )
 
 

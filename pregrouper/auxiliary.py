@@ -33,7 +33,7 @@ from dipgate.pregrouper.aux_question import (
     dimension_words,
 )
 from dipgate.pregrouper.aux_trigger import activation
-from dipgate.pregrouper.conditions import Facts, decide, fact_words, read_condition
+from dipgate.pregrouper.conditions import Facts, condition_words, decide, fact_words, read_condition
 from dipgate.pregrouper.library import Group, Library
 from dipgate.pregrouper.operations import Operations
 from dipgate.pregrouper.severity import LADDER
@@ -311,7 +311,7 @@ def _holds(row: LabelRow, facts: Facts, path: str) -> tuple[bool | None, str]:
         return None, str(error)
     if found.holds is None:
         return None, f"缺少{fact_words(found.missing)}"
-    return found.holds, f"符合 {row.when}"
+    return found.holds, f"符合 {condition_words(row.when)}"
 
 
 def _fixed(row: AuxRow) -> Decimal | None:

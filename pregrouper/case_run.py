@@ -34,7 +34,7 @@ from dipgate.pregrouper.plan import (
     Plan,
 )
 from dipgate.pregrouper.routing import route_of
-from dipgate.pregrouper.selectors import USES_FEE, Candidate, Question
+from dipgate.pregrouper.selectors import SELECTOR_WORDS, USES_FEE, Candidate, Question
 from dipgate.pregrouper.tcm import NOTHING as NO_TCM
 from dipgate.pregrouper.tcm import tcm_of, with_route
 
@@ -313,7 +313,8 @@ class CaseRun:
             if self.notes.tracing:
                 self.notes.step(
                     "core",
-                    f"诊断键 {key} 有 {len(bucket.groups)} 个病种，满足 {len(found)} 个",
+                    f"按诊断编码 {key} 查到 {len(bucket.groups)} 个病种，"
+                    f"条件都满足的 {len(found)} 个",
                     f"{self.library.label} {key}",
                     "、".join(item.group.code for item in found),
                 )
@@ -350,14 +351,15 @@ class CaseRun:
                 break
             kept = list(selector(found, question))
             if name in USES_FEE:
-                self.notes.warn(f"W_USES_FEE 选择规则 {name} 使用了病例费用")
+                self.notes.warn(f"W_USES_FEE 选择规则“{SELECTOR_WORDS[name]}”使用了病例费用")
             if not kept or len(kept) == len(found):
-                self.notes.step("select", f"选择规则 {name} 没有分出先后", "grouping.select", name)
+                text = f"{SELECTOR_WORDS[name]}：没有分出先后"
+                self.notes.step("select", text, "grouping.select", name)
                 continue
             lost = [item for item in found if item not in kept]
             if name == "table_order":
                 self.notes.warn("W_TABLE_ORDER 多个病种条件相同，按目录顺序取第一个")
-            self._drop(lost, f"选择规则 {name}", name)
+            self._drop(lost, SELECTOR_WORDS[name], name)
             found = kept
         return found
 
@@ -366,7 +368,8 @@ class CaseRun:
             self.notes.lose(item.group, why)
         if self.notes.tracing:
             codes = tuple(item.group.code for item in lost)
-            self.notes.step("select", f"{why} 去掉 {len(lost)} 个", "grouping.select", name, codes)
+            text = f"{why}：去掉 {len(lost)} 个"
+            self.notes.step("select", text, "grouping.select", name, codes)
 
     def _floor(self) -> GroupResult:
         spec, notes = self.policy.grouping, self.notes

@@ -243,6 +243,10 @@ FACT_WORDS: Mapping[str, str] = MappingProxyType(
     }
 )
 """What each word of the vocabulary is called in a sentence for people."""
+_WORDS: Mapping[str, str] = MappingProxyType(
+    {"and": "且", "or": "或", "not": "不是", "in": "属于", "not in": "不属于", **FACT_WORDS}
+)
+_NAME = re.compile(r"(?<![\w.@*-])(?:not in|[a-z]+(?:_[a-z]+)*)(?![\w.@*:-])")
 
 
 def read_condition(text: str, path: str) -> Condition:
@@ -266,6 +270,12 @@ def conditions_of(policy: Policy) -> Iterator[tuple[str, str]]:
         for number, row in enumerate(rows):
             if row.when is not None:
                 yield f"{path}[{number}].when", row.when
+
+
+@lru_cache(maxsize=4096)
+def condition_words(text: str) -> str:
+    """`tcm_share > 0.6 and not died` → `中医治疗占比 > 0.6 且 不是 死亡`; values stay."""
+    return _NAME.sub(lambda found: _WORDS.get(found[0], found[0]), text)
 
 
 def fact_words(names: Iterable[str]) -> str:

@@ -63,6 +63,7 @@ FORM_WORDS: Mapping[str, str] = MappingProxyType(
         "ratio_std": "病种分值 × 机构系数 × 费用 ÷ 同级标准费用",
     }
 )
+"""What each form works out, in a sentence for people."""
 REVIEW, PAY_COST = "review", "pay_cost"
 
 ALWAYS, NEVER = "always", "never"
@@ -159,9 +160,3 @@ def _inside(fee: Decimal, average: Decimal, rule: ZoneRule, name: str, ask: Aske
         edge,
     )
     return inside
-
-
-def form_words(text: str) -> str:
-    """The sentence of a step with the name of its form in words: `按 ratio 计分` → what it is."""
-    name = next((name for name in FORM_WORDS if f"按 {name} 计分" in text), "")
-    return text.replace(f"按 {name} 计分", FORM_WORDS[name]) if name else text

@@ -6,8 +6,9 @@ passes its input through; the runner logs what each dropped. A policy lists them
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -70,6 +71,26 @@ COUNTS_LETTERS = "comp_surgery_if_unmatched_surgery"
 CROSS_LAYER = frozenset(("rank", "core_first", COUNTS_LETTERS))
 """Selectors that compare layers; without one, the order of `grouping.layers` decides first."""
 USES_FEE = frozenset(("closest_fee",))
+SELECTOR_WORDS: Mapping[str, str] = MappingProxyType(
+    {
+        "layer_order": "按政策的层次先后",
+        "core_first": "核心病种优先",
+        "main_op_in_key": "含主要手术的优先",
+        "full_code_over_prefix": "完整编码优先于短编码",
+        "exact_cover": "手术全部对上的优先",
+        "max_and_terms": "要求手术最多的优先",
+        "max_matched_ops": "对上手术最多的优先",
+        "max_related_matched": "对上相关手术最多的优先",
+        "principal_only_row": "不带相关手术的优先",
+        "surgery_max_score": "手术病种取分值最高",
+        "max_score": "取分值最高",
+        "closest_fee": "取平均费用最接近的",
+        COUNTS_LETTERS: "核心病种都漏了手术时取手术综合病种",
+        "rank": "按政策的类别先后",
+        "table_order": "按目录顺序",
+    }
+)
+"""What each selector is called in a sentence for people."""
 
 
 def _of_core(keep: Callable[[list[Candidate]], Candidates], found: Candidates) -> Candidates:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import lru_cache
+from types import MappingProxyType
 
 from dipgate.core.errors import ConfigError
 from dipgate.core.money import shown, yuan_decimal
@@ -14,12 +15,15 @@ from dipgate.core.policy import ZoneRule
 from dipgate.pregrouper.asking import Asker
 from dipgate.pregrouper.aux_factor import UNUSED, Factor, auxiliary_factor
 from dipgate.pregrouper.coefficients import institution_coefficient
-from dipgate.pregrouper.deviation import ALWAYS, FORMS, NEVER, Form, FormInput
+from dipgate.pregrouper.deviation import ALWAYS, FORM_WORDS, FORMS, NEVER, Form, FormInput
 from dipgate.pregrouper.formulas import Formula, parse_formula
 
 ONE = Decimal(1)
 INITIAL, SUPPORT, ASSESS = "initial", "support", "assess"
-_NAMES = frozenset((INITIAL, SUPPORT, ASSESS))
+_NAMES: Mapping[str, str] = MappingProxyType(
+    {INITIAL: "初始分值", SUPPORT: "支持系数", ASSESS: "考核系数"}
+)
+"""What a formula of normal cases may name, and what each is called."""
 RATIO_STD = "ratio_std"
 TOTAL, NET = "total", "net_of_excluded"
 
@@ -61,7 +65,8 @@ def scored_fee(ask: Asker) -> Decimal | None:
         ask.lack("case.charges")
         return None
     net = fee - yuan_decimal(excluded)
-    ask.step("fee", f"扣除按项目结算的费用 {yuan_decimal(excluded):f} 元", "scoring.fee_basis", net)
+    text = f"扣除按项目结算的费用 {yuan_decimal(excluded):f} 元，余 {net:f} 元"
+    ask.step("fee", text, "scoring.fee_basis", net)
     if excluded:
         ask.warnings.append("W_ITEM_PAID 有按项目结算的费用，不在分值和预计支付之内")
     return net
@@ -112,8 +117,9 @@ def zone_score(
         raw = formula.value({INITIAL: raw, **extra})
     if ask.tracing:
         times_a = "" if factor.value == ONE else f"，乘辅助系数 {factor.value:f}"
+        words = _written_out(formula.text) if formula is not None else FORM_WORDS[name or ""]
         result = shown(raw)
-        ask.step("form", f"按 {name} 计分{times_a} = {result}（未舍入）", f"{path}.form", result)
+        ask.step("form", f"{words}{times_a} = {result}（未舍入）", f"{path}.form", result)
     return raw
 
 
@@ -139,7 +145,14 @@ def _formula(text: str) -> Formula | None:
     except ConfigError:
         return None
     names = frozenset(found.names)
-    return found if INITIAL in names and names <= _NAMES and "/" not in text else None
+    return found if INITIAL in names and names <= _NAMES.keys() and "/" not in text else None
+
+
+def _written_out(formula: str) -> str:
+    """`(initial + initial * support) * assess` as a person writes it."""
+    for name, words in _NAMES.items():
+        formula = formula.replace(name, words)
+    return formula.replace("*", "×")
 
 
 def _extra(ask: Asker, formula: Formula | None, path: str) -> Mapping[str, Decimal] | None:
@@ -155,7 +168,7 @@ def _extra(ask: Asker, formula: Formula | None, path: str) -> Mapping[str, Decim
             keys = (ask.hospital, ask.level)
             key = next((item for item in keys if item in here.entries), ask.level or "?")
         shown = f"{path}.factors.{name}{f'.{key}' if key else ''}"
-        value = ask.number(table.find((name, key) if key else (name,)), shown, why=name)
+        value = ask.number(table.find((name, key) if key else (name,)), shown, why=_NAMES[name])
         if value is not None:
             found[name] = value
     wanted = [name for name in (formula.names if formula else ()) if name != INITIAL]

@@ -40,12 +40,10 @@ def score(
 
 def _print(case_id: str, found: GivenScore) -> None:
     from dipgate.core.grouping_words import SCORE_WORDS
-    from dipgate.pregrouper.words import form_words
 
     result = found.result
     shown = "" if result.score is None else f" {result.score:f} 分"
     click.echo(f"{case_id}  {SCORE_WORDS[result.status]}{shown}")
     for step in result.trace:
-        value = f" = {step.value}" if step.value and step.value not in step.text else ""
-        click.echo(f"  {form_words(step.text)}{value}" + (f"（{step.ref}）" if step.ref else ""))
+        click.echo(f"  {step.text}" + (f"（{step.ref}）" if step.ref else ""))
     print_lacking(result.not_configured, result.warnings, found.unused)

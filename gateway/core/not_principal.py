@@ -34,11 +34,6 @@ def reason_words(word: str) -> str:
 
 
 def barred_sentence(word: str) -> str:
-    """The catalogue's word as a sentence; one that is a sentence already stays."""
-    if word.startswith(_BARRED):
-        return word
+    """The catalogue's word as a sentence."""
     reason = reason_words(word)
-    return f"{_BARRED}，{reason}" if reason else _BARRED
-
-
-_BARRED = "不能作主要诊断"
+    return f"不能作主要诊断，{reason}" if reason else "不能作主要诊断"

@@ -17,11 +17,8 @@ from dipgate.web.filters import MINUS, change, yuan
 from dipgate.web.trace_words import (
     GROUP_STEPS,
     SCORE_STEPS,
-    condition_words,
     missing_words,
     ref_words,
-    selector_words,
-    step_words,
 )
 
 UNKNOWN = "—"
@@ -120,13 +117,9 @@ def warnings(sheet: Sheet) -> tuple[str, ...]:
 
 def _warning(text: str) -> str:
     code, _, sentence = text.partition(" ")
-    if not sentence:
-        return _WARNING.get(code, code)
-    return condition_words(selector_words(sentence)) if code in _QUOTING else sentence
+    return sentence or _WARNING.get(code, code)
 
 
-_QUOTING = frozenset({"W_ADD_ON", "W_MISSING_INPUT", "W_USES_FEE"})
-"""Warnings that name a condition, a dimension or a selector of the policy."""
 _WARNING: Mapping[str, str] = {
     "W_NO_POLICY": "这一天没有生效的付费政策",
     "W_NO_LIBRARY": "没有导入政策指定的分组目录库",
@@ -136,8 +129,7 @@ _WARNING: Mapping[str, str] = {
 def not_chosen(sheet: Sheet) -> tuple[tuple[str, str, str], ...]:
     """Groups that were possible and were not taken: code, name, why."""
     return tuple(
-        (item.group_code, item.group_name, selector_words(item.why))
-        for item in sheet.group.alternatives[:12]
+        (item.group_code, item.group_name, item.why) for item in sheet.group.alternatives[:12]
     )
 
 
@@ -197,7 +189,7 @@ def money_words(fen: int | None) -> str:
 
 def _step(step: Step, names: Mapping[str, str]) -> TraceStep:
     word, dropped = names.get(step.step, step.step), "；".join(step.dropped[:6])
-    return TraceStep(word, step_words(step), ref_words(step), step.ref, dropped)
+    return TraceStep(word, step.text, ref_words(step), step.ref, dropped)
 
 
 def _row(worth: Worth) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from datetime import date, datetime
 from decimal import Decimal
 
 from dipgate.core.clock import CHINA
-from dipgate.web.trace_words import missing_words, selector_words
+from dipgate.web.trace_words import missing_words
 
 MINUS = "−"
 _NUMBER = re.compile(r"-?[0-9]{1,30}(\.[0-9]{1,20})?")
@@ -99,7 +99,6 @@ FILTERS = {
     "full_time": full_time,
     "short_time": short_time,
     "day": day,
-    "choices": selector_words,
     "lacking": lacking,
 }
 """Name in templates → function. `count` shadows jinja's alias of `length` on purpose."""

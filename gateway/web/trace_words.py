@@ -1,4 +1,4 @@
-"""The trace of a group in words: names that a policy file uses become what they mean."""
+"""What the steps of a trace are called on a screen, and what they stand on, in words."""
 
 from __future__ import annotations
 
@@ -8,28 +8,7 @@ from types import MappingProxyType
 
 from dipgate.core.grouping import Step, Zone
 from dipgate.core.grouping_words import LAYER_WORDS, ZONE_WORDS
-from dipgate.core.not_principal import barred_sentence
-from dipgate.pregrouper.words import FACT_WORDS, FORM_WORDS
 
-SELECTOR_WORDS: Mapping[str, str] = MappingProxyType(
-    {
-        "layer_order": "按政策的层次先后",
-        "core_first": "核心病种优先",
-        "main_op_in_key": "含主要手术的优先",
-        "full_code_over_prefix": "完整编码优先于短编码",
-        "exact_cover": "手术全部对上的优先",
-        "max_and_terms": "要求手术最多的优先",
-        "max_matched_ops": "对上手术最多的优先",
-        "max_related_matched": "对上相关手术最多的优先",
-        "principal_only_row": "不带相关手术的优先",
-        "surgery_max_score": "手术病种取分值最高",
-        "max_score": "取分值最高",
-        "closest_fee": "取平均费用最接近的",
-        "comp_surgery_if_unmatched_surgery": "核心病种都漏了手术时取手术综合病种",
-        "rank": "按政策的类别先后",
-        "table_order": "按目录顺序",
-    }
-)
 GROUP_STEPS: Mapping[str, str] = MappingProxyType(
     {
         "input": "主要诊断",
@@ -128,51 +107,7 @@ PATH_WORDS: Mapping[str, str] = MappingProxyType(
     }
 )
 """Paths of a policy, a library or a case, in words; the longest one that begins a path speaks."""
-CONDITION_WORDS: Mapping[str, str] = MappingProxyType(
-    {
-        "and": "且",
-        "or": "或",
-        "not": "不是",
-        "in": "属于",
-        **FACT_WORDS,
-        **{zone.value: words for zone, words in ZONE_WORDS.items() if words},
-    }
-)
-"""Names that a policy's conditions use."""
-_CONDITIONAL = frozenset({"auxiliary", "condition", "case_rule", "add_on"})
-"""Steps whose sentence may quote a condition or a dimension."""
-_NAME = re.compile(r"(?<![\w.@*-])[a-z]+(?:_[a-z]+)*(?![\w.@*:-])")
 _PATH = re.compile(r"[a-z][\w-]*(?:\.[\w-]+|\[\d+\])*")
-_KEY = re.compile(r"诊断键 (\S+) 有 (\d+) 个病种，满足 (\d+) 个")
-_SELECTOR = re.compile(r"选择规则 (\w+)")
-_VALUED = frozenset({"score", "ratio", "form"})
-"""Steps whose sentence stops before the number that came out."""
-
-
-def step_words(step: Step) -> str:
-    """The sentence of a step for the screen."""
-    if step.step == "exclude":
-        return barred_sentence(step.text)
-    text = step.text
-    path = step.ref.partition(" ")[0]
-    if path and text.startswith(f"{path} "):
-        text = f"{path_words(path)}{text[len(path) :]}"
-    if step.step == "form":
-        text = text.replace("（未舍入）", "")
-        name = next((name for name in FORM_WORDS if f"按 {name} 计分" in text), "")
-        if name:
-            text = f"{FORM_WORDS[name]}{text.removeprefix(f'按 {name} 计分')}"
-    if step.step in _CONDITIONAL:
-        text = condition_words(text)
-    if step.step in _VALUED and step.value and step.value not in text:
-        text = f"{text} = {step.value}"
-    text = _KEY.sub(r"按诊断编码 \1 查到 \2 个病种，条件都满足的 \3 个", text)
-    return selector_words(text)
-
-
-def selector_words(text: str) -> str:
-    """`选择规则 core_first …` → `核心病种优先 …`; names that nobody knows stay."""
-    return _SELECTOR.sub(lambda found: SELECTOR_WORDS.get(found[1], found[0]), text)
 
 
 def ref_words(step: Step) -> str:
@@ -199,11 +134,6 @@ def path_words(path: str) -> str:
         if words:
             return words
     return path
-
-
-def condition_words(text: str) -> str:
-    """`符合 tcm_share > 0.6` → `符合 中医治疗占比 > 0.6`; codes and other words stay."""
-    return _NAME.sub(lambda found: CONDITION_WORDS.get(found[0], found[0]), text)
 
 
 def missing_words(paths: Sequence[str]) -> str:

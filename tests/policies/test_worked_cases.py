@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import datetime
 from functools import cache
@@ -15,13 +16,16 @@ from dipgate.config.policies import builtin_policies, load_policy, worked_cases
 from dipgate.config.policy_set import with_settings
 from dipgate.config.references import References
 from dipgate.core.clock import CHINA
-from dipgate.core.grouping import Zone
+from dipgate.core.grouping import Layer, Zone
 from dipgate.core.policy import Policy
 from dipgate.core.policy_cases import MoneyCase, PolicyCase
 from dipgate.core.reference import Reference
-from dipgate.pregrouper import Library, compile_library
+from dipgate.pregrouper import Library, compile_library, group_with, score
+from dipgate.pregrouper.conditions import VOCABULARY
+from dipgate.pregrouper.deviation import FORMS
 from dipgate.pregrouper.review import review
-from dipgate.pregrouper.worked import run_example, run_money_example
+from dipgate.pregrouper.selectors import SELECTORS
+from dipgate.pregrouper.worked import case_from, run_example, run_money_example
 
 EXAMPLES = [
     pytest.param(policy.policy.id, example, id=f"{policy.policy.id}-{example.name}")
@@ -85,6 +89,28 @@ def test_worked_example(
     alone = worked_cases(policy_id).library is not None
     reference = Reference(example.settled_on) if alone else references.on(example.settled_on)
     assert run_example(example, compiled(policy_id), policy_of(policy_id), reference) == ()
+
+
+def test_no_step_of_any_example_quotes_a_word_of_the_policy_file(
+    compiled: Callable[[str], Library], references: References
+) -> None:
+    """`core_first`, `rw_k_a`, `tcm_share` are for the file; a sentence says what they mean."""
+    words = "|".join({*SELECTORS, *FORMS, *VOCABULARY, *(layer.value for layer in Layer if layer)})
+    quoted = re.compile(rf"(?<![\w.])(?:{words})(?![\w.])")
+    seen = 0
+    for param in EXAMPLES:
+        policy_id, example = param.values
+        alone = worked_cases(policy_id).library is not None
+        day = example.settled_on
+        reference = Reference(day) if alone else references.on(day)
+        policy, case = policy_of(policy_id), case_from(example)
+        grouped = group_with(case, compiled(policy_id), policy, reference)
+        scored = score(case, grouped, policy, hospital_level=example.input.hospital_level)
+        texts = [step.text for step in (*grouped.trace, *scored.trace)]
+        texts += [item.why for item in (*grouped.alternatives, *grouped.labels)]
+        assert [text for text in texts if quoted.search(text)] == [], (policy_id, example.name)
+        seen += len(texts)
+    assert seen > 1000
 
 
 @pytest.mark.parametrize("policy_id", ["sample_2025", "sample_neighbour_2025"])

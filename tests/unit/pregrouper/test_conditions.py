@@ -21,6 +21,7 @@ from dipgate.pregrouper.conditions import (
     FACT_WORDS,
     VOCABULARY,
     Facts,
+    condition_words,
     decide,
     fact_words,
     icu_days,
@@ -169,6 +170,19 @@ def test_what_a_condition_lacks_is_said_in_chinese() -> None:
     assert set(FACT_WORDS) == set(VOCABULARY)
     assert fact_words(("icu_days", "died")) == "重症监护天数、死亡"
     assert not any(word.isascii() for word in FACT_WORDS.values())
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("tcm_share > 0.6 and not died", "中医治疗占比 > 0.6 且 不是 死亡"),
+        ("dx in (C50*, C00-C75)", "主要诊断 属于 (C50*, C00-C75)"),
+        ("age not in (老年) or icu_days >= 3", "年龄段 不属于 (老年) 或 重症监护天数 >= 3"),
+        ("group in (K80.1:51.2300)", "病种 属于 (K80.1:51.2300)"),
+    ],
+)
+def test_a_condition_that_holds_is_said_in_chinese(text: str, words: str) -> None:
+    assert condition_words(text) == words
 
 
 @pytest.mark.parametrize(

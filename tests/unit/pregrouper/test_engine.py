@@ -66,7 +66,7 @@ def test_related_operation_decides_and_the_loser_says_why(run: Make) -> None:
     assert found.group_code == "K80.1:51.2300_54.5101"
     assert found.matched == ("51.2300", "54.5101")
     lost = {item.group_code: item.why for item in found.alternatives}
-    assert "max_related_matched" in lost["K80.1:51.2300"]
+    assert lost["K80.1:51.2300"] == "对上相关手术最多的优先"
 
 
 def test_selector_order_changes_the_group(run: Make) -> None:

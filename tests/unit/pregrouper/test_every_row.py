@@ -127,7 +127,7 @@ def test_every_row_of_a_city(
     counts = {reason: len(rows) for reason, rows in why.items()}
     assert dict(reached) == {"核心": 3781, "综合": 567, "未入组": 1}, (counts, dict(why))
     assert counts == {
-        "选择规则 max_score 取了分值更高的一行": 96,
+        "取了分值更高的一行": 96,
         "兜底行只装入、不路由": 91,
     }, dict(why)
     assert sum(reached.values()) + sum(counts.values()) == 4536
@@ -139,8 +139,8 @@ def _reason(item: Group, found: GroupResult, library: Library) -> str:
     lost = [other.why for other in found.alternatives if other.group_code == item.code]
     other = library.groups[found.group_code].row.score
     mine = item.row.score
-    if lost == ["选择规则 max_score"] and mine is not None and other is not None and other > mine:
-        return "选择规则 max_score 取了分值更高的一行"
+    if lost == ["取分值最高"] and mine is not None and other is not None and other > mine:
+        return "取了分值更高的一行"
     return f"不明：{lost}"
 
 

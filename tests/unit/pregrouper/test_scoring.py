@@ -42,7 +42,7 @@ def test_steps_of_the_trace_end_in_their_results(run: Make) -> None:
     found = run("1000.50", case={"fund": "700.00"})
     texts = {step.step: step.text for step in found.trace}
     assert texts["ratio"] == "费用倍率 = 1000.50 ÷ 1000 = 1.0005"
-    assert texts["form"] == "按 rw_k_a 计分 = 110（未舍入）"
+    assert texts["form"] == "病种分值 × 机构系数 = 110（未舍入）"
     assert texts["score"] == "病例分值 = 110.0000（4 位小数）"
     assert texts["price"] == "分值 × 点值 = 1100 元"
     assert texts["gain_fund"] == "与记账基金相比多 70.00 元"

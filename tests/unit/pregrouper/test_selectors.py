@@ -12,7 +12,7 @@ from dipgate.core.grouping import Layer
 from dipgate.core.library import LibraryRow
 from dipgate.core.money import fen_of
 from dipgate.pregrouper.library import Group
-from dipgate.pregrouper.selectors import SELECTORS, Candidate, Question
+from dipgate.pregrouper.selectors import SELECTOR_WORDS, SELECTORS, Candidate, Question
 
 LAYERS = {"C": Layer.CORE, "B": Layer.BASIC, "Z": Layer.COMPREHENSIVE}
 
@@ -176,3 +176,8 @@ def test_no_selector_keeps_nothing_or_adds(name: str) -> None:
     held = SELECTORS.named(name, "grouping.select")(found, question("5"))
     assert held
     assert all(any(item is other for other in found) for item in held)
+
+
+def test_every_selector_has_words() -> None:
+    assert set(SELECTOR_WORDS) == set(SELECTORS)
+    assert not any(words.isascii() for words in SELECTOR_WORDS.values())

@@ -18,7 +18,6 @@ from dipgate.core.lists import SettlementList
 from dipgate.pipeline.desk import Desk
 from dipgate.pipeline.judge_stage import judge, store_judgements
 from dipgate.store import cases, overlays, questions, verdicts
-from dipgate.web.trace_words import step_words
 
 PATH = "setlinfo.dscg_way"
 
@@ -173,7 +172,7 @@ def test_the_group_is_explained_step_by_step(coder: Any, desk: Desk) -> None:
     judged = judge(desk, case.settlement_list())
     text = plain(coder.get(f"/case/{case.id}/trace", htmx=True))
     for step in (*judged.group.trace, *judged.score.trace):
-        assert " ".join(step_words(step).split()) in text
+        assert " ".join(step.text.split()) in text
     assert judged.library in text
 
 
