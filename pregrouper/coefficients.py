@@ -74,8 +74,10 @@ def _base_coefficient(ask: Asker, by: str) -> Decimal | None:
     by_pool = isinstance(at_keys(table, keys), ParamTable)
     differ = ask.policy.scoring.institution.pools_differ
     if by_pool and differ is False:
-        ask.lack("scoring.institution.pools_differ")
-        return None
+        ask.warnings.append(
+            "W_K_POOL 政策写各池的机构系数相同，表里却分了统筹池，按表里的数计算"
+            "（scoring.institution.pools_differ）"
+        )
     if by_pool or differ:
         pool = ask.pool
         if not pool:

@@ -28,7 +28,7 @@ def impossible(policy: Policy) -> Iterator[Told]:
                 "或把它从 settlement.monthly.form 去掉",
             )
     yield from _severities(policy)
-    yield from _pools_of_k(policy)
+    yield from _k_without_pool(policy)
     pools = policy.settlement.pools
     if policy.settlement.merged and pools is not None and len(pools) != 1:
         yield (
@@ -47,19 +47,25 @@ def _severities(policy: Policy) -> Iterator[Told]:
                 yield path, f"按 severity 取的点值只有 {SEVERE} 和 {LIGHT}，没有 {key!r}"
 
 
-def _pools_of_k(policy: Policy) -> Iterator[Told]:
-    """Whether the table of K goes on by pool where, and only where, the policy says so."""
+def _k_without_pool(policy: Policy) -> Iterator[Told]:
+    for path, cell in _cells_of_k(policy):
+        if policy.scoring.institution.pools_differ and isinstance(cell, Param) and _is_number(cell):
+            text = f"写了 true（各池的机构系数不同），{path} 却没有分统筹池，用不上"
+            yield "scoring.institution.pools_differ", text
+
+
+def _k_by_pool(policy: Policy) -> Iterator[Told]:
+    for path, cell in _cells_of_k(policy):
+        if policy.scoring.institution.pools_differ is False and isinstance(cell, ParamTable):
+            text = f"写了 false（各池的机构系数相同），{path} 却分了统筹池；按表里的数计算"
+            yield "scoring.institution.pools_differ", text
+
+
+def _cells_of_k(policy: Policy) -> Iterator[tuple[str, Param | ParamTable]]:
+    """Where the table of K goes on by pool, or stops."""
     rules = policy.scoring.institution
-    if rules.pools_differ is None:
-        return
     depth = 2 if rules.by in _OF_GROUPS else 1
-    for path, cell in _cells(rules.table, depth, "scoring.institution.table"):
-        if isinstance(cell, ParamTable) and not rules.pools_differ:
-            text = f"写了 false（各池的机构系数相同），{path} 却分了统筹池"
-            yield "scoring.institution.pools_differ", text
-        elif isinstance(cell, Param) and rules.pools_differ and _is_number(cell):
-            text = f"写了 true（各池的机构系数不同），{path} 却没有分统筹池"
-            yield "scoring.institution.pools_differ", text
+    return _cells(rules.table, depth, "scoring.institution.table")
 
 
 def _is_number(cell: Param) -> bool:
@@ -78,6 +84,7 @@ def _cells(table: ParamTable, depth: int, path: str) -> Iterator[tuple[str, Para
 def doubtful(policy: Policy, day: date) -> Iterator[Told]:
     """What leaves some case or year without an answer."""
     yield from _open_bands(policy, day)
+    yield from _k_by_pool(policy)
     yield from _strange_pools(policy)
 
 

@@ -39,7 +39,7 @@ class Institution(Part):
     by: str | None = None
     table: Table = _EMPTY
     pools_differ: Flag = None
-    """True: each K is given by pool. False: the table must not go on by pool."""
+    """True: each K is given by pool. False: a table by pool is told of, and used."""
     basic_groups: str | None = None
     group_factors: Table = _EMPTY
     """For `basic_groups: group_factor`: factor by group code."""

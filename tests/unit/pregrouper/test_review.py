@@ -38,7 +38,7 @@ DAY = date(2025, 3, 15)
         (
             {"scoring": {"institution": {"pools_differ": "false", "table": {"2": {"居民": "1"}}}}},
             "scoring.institution.pools_differ",
-            "error",
+            "warning",
         ),
         ({"settlement": {"merged": "true"}}, "settlement.merged", "error"),
         ({"auxiliary": {"severity_source": "mcc"}}, "auxiliary.severity_source", "error"),

@@ -87,10 +87,6 @@ BONUS = {"CMI": {"3": "0.1"}}
             {"pools_differ": "true", "table": {"3": {"居民": "1"}}},
             "scoring.institution.table.3.职工",
         ),
-        (
-            {"pools_differ": "false", "table": {"3": {"职工": "1"}}},
-            "scoring.institution.pools_differ",
-        ),
         ({"bonus": BONUS}, "scoring.institution.composition"),
         ({"composition": "mix", "bonus": BONUS}, "scoring.institution.composition"),
         ({"composition": "sum", "bonus": BONUS, "cap": None}, "scoring.institution.cap"),
@@ -126,6 +122,12 @@ def test_pools_are_asked_only_where_the_table_has_them(run: Make) -> None:
     one = run("1000.00", case=unheard, **k())
     assert "settlement.pool_codes.999" in one.not_configured  # the price needs it
     assert one.institution_coefficient == Decimal("1.1")
+
+
+def test_a_table_by_pool_that_the_policy_denies_is_used_and_told(run: Make) -> None:
+    found = run("1000.00", **k(pools_differ="false", table={"3": {"职工": "1.2", "居民": "1"}}))
+    assert found.score == 120
+    assert ["scoring.institution.pools_differ" in text for text in found.warnings] == [True]
 
 
 def test_average_fees_of_the_library_by_level(run: Make) -> None:
