@@ -38,6 +38,7 @@ from dipgate.config.toml_lines import toml_lines
 from dipgate.core.errors import ConfigError
 from dipgate.core.record import SourceSpec
 from dipgate.core.reference import Hospital
+from dipgate.core.system_words import system_sentence
 from dipgate.security.secret import Secret
 
 __all__ = [
@@ -169,9 +170,8 @@ def load_site(path: Path) -> Site:
             f"没有站点文件 {path}；先运行 dipgate init，或用 --site 指定", path=str(path)
         ) from None
     except OSError as error:
-        raise ConfigError(
-            f"读不了站点文件 {path}：{error.strerror}；检查路径和权限", path=str(path)
-        ) from error
+        sentence = system_sentence(f"读不了站点文件 {path}", error)
+        raise ConfigError(sentence, path=str(path)) from error
     return parse_site(data, file=path)
 
 

@@ -19,6 +19,7 @@ from urllib.request import pathname2url
 import msgspec
 
 from dipgate.core.errors import ConfigError
+from dipgate.core.system_words import system_sentence
 
 _LABEL = re.compile(r"[\w][\w.+-]{0,59}")
 """A name or version is also a file name: letters (Chinese too), digits, `.`, `_`, `-`, `+`."""
@@ -150,8 +151,13 @@ def put(
     try:
         folder.mkdir(parents=True, exist_ok=True)
         _place(folder, manifest, (Table(ENTRIES, tuple(columns), tuple(rows)), *beside), old)
-    except (OSError, sqlite3.OperationalError) as error:
-        raise ConfigError(f"写不了目录文件 {folder}：{error}", path=str(folder)) from error
+    except OSError as error:
+        sentence = system_sentence(f"写不了目录文件 {folder}", error)
+        raise ConfigError(sentence, path=str(folder)) from error
+    except sqlite3.OperationalError as error:
+        raise ConfigError(
+            f"写不了目录文件 {folder}；检查磁盘空间和权限（{error}）", path=str(folder)
+        ) from error
     return tuple(item.version for item in old)
 
 

@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from dipgate.config.settings import Site
 from dipgate.core.clock import CHINA
 from dipgate.core.errors import ConfigError
+from dipgate.core.system_words import system_sentence
 
 FOLDER = "settings"
 _STAMP = "%Y%m%d-%H%M%S-%f"
@@ -56,7 +57,8 @@ def keep_in_use(state: Path, site: Site, now: datetime) -> bool:
         part.write_bytes(data)
         os.replace(part, target)
     except OSError as error:
-        raise ConfigError(f"写不了目录 {folder}：{error.strerror}", path=FOLDER) from error
+        sentence = system_sentence(f"写不了目录 {folder}", error)
+        raise ConfigError(sentence, path=FOLDER) from error
     return True
 
 

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from dipgate.core.codes import tidy
 from dipgate.core.errors import ConfigError, Place, RecordError
 from dipgate.core.hashing import bytes_hash
+from dipgate.core.system_words import system_sentence
 
 if TYPE_CHECKING:
     from python_calamine import CalamineWorkbook
@@ -86,7 +87,8 @@ def read_file(path: Traversable) -> TableFile:
     except IsADirectoryError as error:
         raise ConfigError(f"{path} 是目录，需要一个 CSV 或 XLSX 文件", path=str(path)) from error
     except OSError as error:
-        raise ConfigError(f"读不了文件 {path}：{error.strerror}", path=str(path)) from error
+        sentence = system_sentence(f"读不了文件 {path}", error)
+        raise ConfigError(sentence, path=str(path)) from error
     return TableFile(path.name, data)
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from dipgate.cli.case_files import read_cases
 from dipgate.cli.frame import UNUSABLE, global_options, globals_of, print_json, progress_bar
 from dipgate.core.errors import Place, RecordError
 
@@ -53,7 +54,7 @@ def alternatives(
         policy=policy_id or "",
         library=library_name or "",
     )
-    data = _read(file)
+    data = read_cases(file)
     unusable = shown = 0
     with (
         opened(
@@ -86,15 +87,6 @@ def alternatives(
     if wanted is not None and not shown:
         raise RecordError(f"文件里没有病例 {wanted}", place=Place(str(file)), remedy="核对结算ID")
     return UNUSABLE if unusable or not shown else 0
-
-
-def _read(file: Path) -> bytes:
-    try:
-        return file.read_bytes()
-    except OSError as error:
-        raise RecordError(
-            f"读不了文件：{error.strerror}", place=Place(str(file)), remedy="检查路径和权限"
-        ) from error
 
 
 def _told(case_id: str, found: Alternatives) -> Iterator[str]:

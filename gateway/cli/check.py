@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from dipgate.cli.case_files import read_cases
 from dipgate.cli.frame import (
     UNUSABLE,
     Globals,
@@ -20,7 +21,7 @@ from dipgate.cli.frame import (
     print_json,
     progress_bar,
 )
-from dipgate.core.errors import ConfigError, Place, RecordError
+from dipgate.core.errors import ConfigError, RecordError
 from dipgate.core.findings import FindingStatus, Severity
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ def check(
     from dipgate.validators import check as check_list
 
     bench = _Bench.open(globals_of(ctx), pack_names, _day(on))
-    data = _read(file)
+    data = read_cases(file)
     report = _Report(show_all)
     seen: dict[str, int] = {}
     with progress_bar("校验", quiet=as_json) as progress:
@@ -108,15 +109,6 @@ def _day(text: str | None) -> date | None:
         return date.fromisoformat(text)
     except ValueError:
         raise ConfigError(f"--date 应为 yyyy-MM-dd，不是 {text!r}", path="--date") from None
-
-
-def _read(file: Path) -> bytes:
-    try:
-        return file.read_bytes()
-    except OSError as error:
-        raise RecordError(
-            f"读不了文件：{error.strerror}", place=Place(str(file)), remedy="检查路径和权限"
-        ) from error
 
 
 @dataclass(frozen=True)

@@ -151,10 +151,7 @@ def _system_refused(error: OSError) -> int:
 
 def _system_words(error: OSError) -> str:
     place = f"：{os.fsdecode(error.filename)}" if isinstance(error.filename, str | bytes) else ""
-    words = system_words(error)
-    if words is None:
-        return f"系统拒绝了读写（{error.strerror or error}）{place}；检查路径、磁盘和权限"
-    what, remedy = words
+    what, remedy = system_words(error)
     return f"{what}{place}；{remedy}"
 
 

@@ -9,6 +9,7 @@ import click
 
 from dipgate.cli.frame import global_options, globals_of
 from dipgate.core.errors import ConfigError
+from dipgate.core.system_words import system_sentence
 
 SAMPLE = {
     "code": "H99010000001",
@@ -92,9 +93,8 @@ def _make_folder(folder: Path) -> None:
     except (FileExistsError, NotADirectoryError) as error:
         raise ConfigError(f"{folder} 不是文件夹；换一个状态目录", path=str(folder)) from error
     except OSError as error:
-        raise ConfigError(
-            f"建不了状态目录 {folder}：{error.strerror}；检查路径和权限", path=str(folder)
-        ) from error
+        sentence = system_sentence(f"建不了状态目录 {folder}", error)
+        raise ConfigError(sentence, path=str(folder)) from error
 
 
 def _write_site(file: Path, *, sample: bool, named: dict[str, str]) -> bool:
@@ -113,9 +113,8 @@ def _write_site(file: Path, *, sample: bool, named: dict[str, str]) -> bool:
         temporary.write_text(text, encoding="utf-8", newline="\n")
         os.replace(temporary, file)
     except OSError as error:
-        raise ConfigError(
-            f"写不了站点文件 {file}：{error.strerror}；检查权限和磁盘空间", path=str(file)
-        ) from error
+        sentence = system_sentence(f"写不了站点文件 {file}", error)
+        raise ConfigError(sentence, path=str(file)) from error
     finally:
         temporary.unlink(missing_ok=True)
     return True

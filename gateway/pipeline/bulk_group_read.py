@@ -90,7 +90,7 @@ def open_source(path: Path, encoding: str | None = None) -> Source:
             return _Csv(path, encoding)
         return _json_source(path)
     except OSError as error:
-        what, remedy = system_words(error) or (error.strerror or "系统拒绝", "检查路径和权限")
+        what, remedy = system_words(error)
         raise RecordError(f"读不了文件 {path}：{what}", remedy=remedy) from error
 
 

@@ -17,6 +17,7 @@ from typing import Any
 from dipgate.core.clock import CHINA
 from dipgate.core.errors import ConfigError
 from dipgate.core.events import LogEvent, cleaned
+from dipgate.core.system_words import system_sentence
 
 FOLDER = "logs"
 FILE = "dipgate.jsonl"
@@ -102,7 +103,8 @@ class LogFile:
                 delay=True,
             )
         except OSError as error:
-            raise ConfigError(f"写不了日志目录 {folder}：{error.strerror}", path=FOLDER) from error
+            sentence = system_sentence(f"写不了日志目录 {folder}", error)
+            raise ConfigError(sentence, path=FOLDER) from error
         self._handler.setFormatter(JsonLines())
         logging.getLogger().addHandler(self._handler)
         _logger.setLevel(logging.INFO)

@@ -11,6 +11,7 @@ from pathlib import Path
 from dipgate.core.clock import CHINA
 from dipgate.core.durations import size_words
 from dipgate.core.errors import ConfigError
+from dipgate.core.system_words import system_sentence
 from dipgate.pipeline import exchange_stage, reconcile_stage
 from dipgate.pipeline.code_search import prepare
 from dipgate.pipeline.desk import Desk
@@ -119,10 +120,8 @@ def copy_database(desk: Desk, _pulse: Pulse) -> Done:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise ConfigError(
-            f"备份目录 {folder} 不能建立（{error.strerror}）；检查路径和权限",
-            path="schedule.backup_folder",
-        ) from error
+        sentence = system_sentence(f"建不了备份目录 {folder}", error)
+        raise ConfigError(sentence, path="schedule.backup_folder") from error
     name = BACKUP_NAME.format(stamp=f"{now.astimezone(CHINA):%Y%m%d-%H%M%S}")
     report = copy_store(desk.store, folder / name)
     write_card(desk.store.state, BackupCard(now, str(report.file.resolve()), report.size))

@@ -19,6 +19,7 @@ from waitress.wasyncore import close_all  # type: ignore[import-untyped]
 
 from dipgate.core.errors import ConfigError
 from dipgate.core.events import LogEvent
+from dipgate.core.system_words import system_sentence
 from dipgate.security.eventlog import log
 from dipgate.web.app import create_app
 from dipgate.web.context import WebContext
@@ -169,9 +170,6 @@ def _listening(options: WebOptions) -> socket.socket:
         listener.bind((options.host, options.port))
     except OSError as error:
         listener.close()
-        raise ConfigError(
-            f"不能在 {options.host}:{options.port} 上监听：{error.strerror}；"
-            "换一个 web.port，或停掉占用它的程序",
-            path="web.port",
-        ) from error
+        act = f"不能在 {options.host}:{options.port} 上监听（web.port）"
+        raise ConfigError(system_sentence(act, error), path="web.port") from error
     return listener

@@ -20,6 +20,7 @@ from sqlalchemy.pool import NullPool
 
 from dipgate.core.clock import Clock
 from dipgate.core.errors import ConfigError
+from dipgate.core.system_words import system_sentence
 from dipgate.store import audit, outbox
 from dipgate.store.backup_card import BackupCard, write_card
 from dipgate.store.database import FILE_NAME, sync_file, sync_folder
@@ -133,10 +134,8 @@ def restore(source: Path, state: Path, clock: Clock, *, actor: str = "dipgate") 
         sync_folder(state)
         return RestoreReport(report.unknown, report.missing_raw, replaced, report.restore_epoch)
     except OSError as error:
-        raise ConfigError(
-            f"恢复时不能写文件（{error.strerror}），原来的数据库没有动；请检查磁盘空间和权限",
-            path=str(state),
-        ) from error
+        act = "恢复时不能写文件，原来的数据库没有动"
+        raise ConfigError(system_sentence(act, error), path=str(state)) from error
     finally:
         part.unlink(missing_ok=True)
         lock.release()

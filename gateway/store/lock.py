@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import getpass
 import json
 import os
@@ -19,6 +18,7 @@ from filelock import FileLock, Timeout
 
 from dipgate.core.clock import wire_time
 from dipgate.core.errors import ConfigError
+from dipgate.core.system_words import system_sentence
 
 LOCK_NAME = ".lock"
 _OWNER_NAME = ".lock.json"
@@ -125,11 +125,4 @@ def unusable(state: Path, error: OSError, act: str) -> ConfigError:
             f"状态目录没有{act}权限：{state}；用拥有它的系统用户运行，或请管理员修改属主和权限",
             path=str(state),
         )
-    if error.errno == errno.ENOSPC:
-        return ConfigError(
-            f"状态目录所在的磁盘已满：{state}；腾出空间后重试",
-            path=str(state),
-        )
-    return ConfigError(
-        f"不能使用状态目录 {state}（{error.strerror}）；请检查路径和权限", path=str(state)
-    )
+    return ConfigError(system_sentence(f"不能使用状态目录 {state}", error), path=str(state))

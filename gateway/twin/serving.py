@@ -24,6 +24,7 @@ from dipgate.config.settings import Site, load_site
 from dipgate.core.clock import Clock
 from dipgate.core.errors import ConfigError
 from dipgate.core.reference import Hospital
+from dipgate.core.system_words import system_sentence
 from dipgate.security.secret import Secret
 from dipgate.twin.app import Front, make_app
 from dipgate.twin.bureau import Bureau, BureauSettings
@@ -120,9 +121,8 @@ def open_twin(options: TwinOptions, clock: Clock) -> Twin:
     try:
         options.state.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise ConfigError(
-            f"不能使用替身的目录 {options.state}：{error.strerror}", path=str(options.state)
-        ) from error
+        sentence = system_sentence(f"不能使用替身的目录 {options.state}", error)
+        raise ConfigError(sentence, path=str(options.state)) from error
     lock = _locked(options.state)
     try:
         return _built(options, clock, lock)
@@ -182,9 +182,8 @@ def _built(options: TwinOptions, clock: Clock, lock: FileLock) -> Twin:
         listener = socket.create_server((HOST, options.port))
     except OSError as error:
         ledger.close()
-        raise ConfigError(
-            f"端口 {options.port} 用不了：{error.strerror}；换一个，或不写 --port", path="--port"
-        ) from error
+        sentence = system_sentence(f"端口 {options.port} 用不了（--port）", error)
+        raise ConfigError(sentence, path="--port") from error
     server: Any = create_server(
         make_app(front, instance=options.state.resolve()),
         sockets=[listener],
@@ -235,7 +234,8 @@ def _plan(file: Path | None) -> FaultPlan:
     try:
         return read_plan(msgspec.json.decode(file.read_bytes()))
     except OSError as error:
-        raise ConfigError(f"读不了故障计划 {file}：{error.strerror}", path=str(file)) from error
+        sentence = system_sentence(f"读不了故障计划 {file}", error)
+        raise ConfigError(sentence, path=str(file)) from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"故障计划 {file} 不是合法的 JSON", path=str(file)) from error
 
@@ -247,4 +247,5 @@ def _write_whole(file: Path, text: str) -> None:
         part.write_text(text, encoding="ascii")
         os.replace(part, file)
     except OSError as error:
-        raise ConfigError(f"写不了端口文件 {file}：{error.strerror}", path=str(file)) from error
+        sentence = system_sentence(f"写不了端口文件 {file}", error)
+        raise ConfigError(sentence, path=str(file)) from error

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from dipgate.core.errors import ConfigError
+from dipgate.core.system_words import system_sentence
 
 Truth = Mapping[str, Any]
 """`setl_id, psn_no, mdtrt_id, psn_name, gend, brdy, certno, insutype, insuplc, setl_time,
@@ -23,7 +24,8 @@ def read_truths(file: Path) -> dict[str, Truth]:
     try:
         data = file.read_bytes()
     except OSError as error:
-        raise ConfigError(f"读不了结算文件 {file}：{error.strerror}", path=str(file)) from error
+        sentence = system_sentence(f"读不了结算文件 {file}", error)
+        raise ConfigError(sentence, path=str(file)) from error
     found: dict[str, Truth] = {}
     for number, line in enumerate(data.removeprefix(b"\xef\xbb\xbf").split(b"\n"), start=1):
         if not line.strip():

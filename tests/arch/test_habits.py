@@ -111,6 +111,12 @@ def generic_yaml_or_pandas(node: ast.AST) -> str | None:
     return None
 
 
+def words_of_the_system(node: ast.AST) -> str | None:
+    if isinstance(node, ast.Attribute) and node.attr == "strerror":
+        return "strerror is English: say it with core/system_words.py"
+    return None
+
+
 CHECKS: dict[str, tuple[Check, str]] = {
     "clock": (reads_the_clock, "datetime.now(tz)"),
     "bare folder": (imports_a_bare_folder, "from config import settings"),
@@ -119,8 +125,13 @@ CHECKS: dict[str, tuple[Check, str]] = {
     "bare except": (catches_everything, "try:\n    pass\nexcept:\n    pass"),
     "star": (star_import, "from x import *"),
     "heavy": (generic_yaml_or_pandas, "import pandas as pd"),
+    "strerror": (words_of_the_system, "f'{error.strerror}'"),
 }
-EXCUSED = {("clock", "gateway/service"), ("heavy", "pregrouper/fast")}
+EXCUSED = {
+    ("clock", "gateway/service"),
+    ("heavy", "pregrouper/fast"),
+    ("strerror", "gateway/core/system_words.py"),
+}
 """The one system clock lives in the service; the extra `[fast]` computes with numpy."""
 
 

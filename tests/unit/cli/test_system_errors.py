@@ -39,7 +39,7 @@ def _no_arguments(monkeypatch: pytest.MonkeyPatch) -> None:
         (OSError(errno.ENOSPC, "No space left on device", "/x/y"), "磁盘已满：/x/y"),
         (OSError(errno.ENOSPC, "No space left on device"), "磁盘已满"),
         (OSError(errno.EROFS, "Read-only file system", "/x"), "只读的磁盘：/x"),
-        (OSError(errno.EIO, "Input/output error"), "Input/output error"),
+        (OSError(errno.EIO, "Input/output error"), "磁盘读写出错"),
         (OSError("odd"), "odd"),
     ],
 )
