@@ -8,27 +8,24 @@ from typing import TYPE_CHECKING
 
 import click
 
-from dipgate.cli.case_files import read_cases
+from dipgate.cli.case_files import case_options, read_cases
 from dipgate.cli.frame import UNUSABLE, global_options, globals_of, print_json, progress_bar
 from dipgate.core.errors import Place, RecordError
 
 if TYPE_CHECKING:
+    from dipgate.pipeline.bulk_group_book import BookNames
     from dipgate.pregrouper.alternatives import Alternatives, Option
 
 
 @click.command()
-@click.argument("file", metavar="FILE", type=click.Path(path_type=Path))
-@click.option("--policy", "policy_id", metavar="ID|PATH", help="付费政策（默认：站点文件所写）")
-@click.option("--library", "library_name", metavar="N@V", help="DIP 目录，代替政策所写的目录")
+@case_options
 @click.option("--case", "wanted", metavar="ID", help="只看这一例（结算ID，没有就是行号）")
-@click.option("--json", "as_json", is_flag=True, help="每个病例输出一个 JSON 对象")
 @global_options
 @click.pass_context
 def alternatives(
     ctx: click.Context,
     file: Path,
-    policy_id: str | None,
-    library_name: str | None,
+    names: BookNames,
     wanted: str | None,
     as_json: bool,
 ) -> int:
@@ -41,19 +38,12 @@ def alternatives(
     from dipgate.core.events import LogEvent
     from dipgate.core.lists import numbered_cases
     from dipgate.pipeline.alternatives_file import as_object, opened
-    from dipgate.pipeline.bulk_group_book import BookNames
     from dipgate.security.eventlog import log
     from dipgate.service.clock import SystemClock
     from dipgate.service.wiring import hospital_of, owner_name, user_name
 
     held = globals_of(ctx)
     site = load_site(held.site_file()) if held.site_file().is_file() else None
-    names = BookNames(
-        state=str(held.state_dir()),
-        site_file=str(held.site_file()),
-        policy=policy_id or "",
-        library=library_name or "",
-    )
     data = read_cases(file)
     unusable = shown = 0
     with (

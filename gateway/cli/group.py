@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from dipgate.cli.case_files import case_options
 from dipgate.cli.frame import (
     UNUSABLE,
     global_options,
-    globals_of,
     print_json,
     progress_bar,
 )
@@ -21,6 +21,7 @@ from dipgate.cli.json_lines import lacking
 if TYPE_CHECKING:
     from dipgate.core.grouping import GroupResult, ScoreResult
     from dipgate.pipeline.bulk_group import Job
+    from dipgate.pipeline.bulk_group_book import BookNames
     from dipgate.pipeline.bulk_group_work import Aside, Totals
 
 
@@ -30,11 +31,7 @@ SHOWN = 1000
 
 
 @click.command()
-@click.argument("file", metavar="FILE", type=click.Path(path_type=Path))
-@click.option("--policy", "policy_id", metavar="ID|PATH", help="付费政策（默认：站点文件所写）")
-@click.option("--library", "library_name", metavar="N@V", help="DIP 目录，代替政策所写的目录")
-@click.option("--level", metavar="LEVEL", help="医院等级，按政策的写法（默认：站点文件所写）")
-@click.option("--json", "as_json", is_flag=True, help="每个病例输出一个 JSON 对象")
+@case_options
 @click.option("--trace", is_flag=True, help="带上每一步的依据（与 --json 合用，或逐步列出）")
 @click.option(
     "--out",
@@ -58,13 +55,9 @@ SHOWN = 1000
     help="CSV 文件的编码（默认：看文件内容）",
 )
 @global_options
-@click.pass_context
 def group(
-    ctx: click.Context,
     file: Path,
-    policy_id: str | None,
-    library_name: str | None,
-    level: str | None,
+    names: BookNames,
     as_json: bool,
     trace: bool,
     out: Path | None,
@@ -79,16 +72,7 @@ def group(
     列名见 docs/whole-years.md）。
     """
     from dipgate.pipeline.bulk_group import Job
-    from dipgate.pipeline.bulk_group_book import BookNames
 
-    held = globals_of(ctx)
-    names = BookNames(
-        state=str(held.state_dir()),
-        site_file=str(held.site_file()),
-        policy=policy_id or "",
-        library=library_name or "",
-        level=level or "",
-    )
     job = Job(file, names, out, trace, processes, engine, encoding, fast)
     if as_json or out is not None:
         return _run(job, as_json=as_json)

@@ -7,15 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dipgate.cli.frame import UNUSABLE, global_options, globals_of, print_json
+from dipgate.cli.case_files import case_options
+from dipgate.cli.frame import UNUSABLE, global_options, print_json
 
 if TYPE_CHECKING:
     from dipgate.core.errors import RecordError
+    from dipgate.pipeline.bulk_group_book import BookNames
     from dipgate.pipeline.why_file import Line, Whole
 
 
 @click.command()
-@click.argument("file", metavar="FILE", type=click.Path(path_type=Path))
+@case_options
 @click.option(
     "--theirs",
     metavar="FILE",
@@ -23,35 +25,18 @@ if TYPE_CHECKING:
     required=True,
     help="医保局的分组结果（3606 字段的 JSON Lines，或带中文表头的 CSV、XLSX）",
 )
-@click.option("--policy", "policy_id", metavar="ID|PATH", help="付费政策（默认：站点文件所写）")
-@click.option("--library", "library_name", metavar="N@V", help="DIP 目录，代替政策所写的目录")
-@click.option("--level", metavar="LEVEL", help="医院等级，按政策的写法（默认：站点文件所写）")
 @click.option("--all", "show_all", is_flag=True, help="一致的也列出")
-@click.option("--json", "as_json", is_flag=True, help="每个病例输出一个 JSON 对象")
 @global_options
-@click.pass_context
 def why(
-    ctx: click.Context,
     file: Path,
+    names: BookNames,
     theirs: Path,
-    policy_id: str | None,
-    library_name: str | None,
-    level: str | None,
     show_all: bool,
     as_json: bool,
 ) -> int:
     """逐例比较本院和医保局的结果，说出第一处不同和它的原因。"""
-    from dipgate.pipeline.bulk_group_book import BookNames
     from dipgate.pipeline.why_file import compare_files
 
-    held = globals_of(ctx)
-    names = BookNames(
-        state=str(held.state_dir()),
-        site_file=str(held.site_file()),
-        policy=policy_id or "",
-        library=library_name or "",
-        level=level or "",
-    )
     whole = compare_files(file, theirs, names, aside=_tell_aside)
     for line in whole.lines:
         if as_json:
