@@ -34,6 +34,7 @@ from dipgate.pregrouper.attribution_side import (
     editions_of,
 )
 from dipgate.pregrouper.differences import (
+    GROUPED,
     STAGES,
     BureauResult,
     Cause,
@@ -58,7 +59,13 @@ __all__ = [
 _MOST_CAUSES = 3
 _ENOUGH_CASES = 3
 _LAST_FEN = Decimal("0.01")
-_SETTLED = (Reason.EQUAL, Reason.NOT_UPLOADED, Reason.ANNULLED, Reason.NOT_CONFIGURED)
+_SETTLED = (
+    Reason.EQUAL,
+    Reason.NOT_RETURNED,
+    Reason.NOT_UPLOADED,
+    Reason.ANNULLED,
+    Reason.NOT_CONFIGURED,
+)
 
 
 def why(
@@ -71,6 +78,9 @@ def why(
     """The first difference and its causes; without a cause the difference as it stands."""
     first = first_difference(group, score, theirs)
     if first.reason in _SETTLED:
+        return first
+    if group.status not in GROUPED and theirs.grouped is None:
+        # Neither side names a group: there is nothing to compute again.
         return first
     stage = stage_of(group, score, theirs)
     if stage is Stage.GROUP:

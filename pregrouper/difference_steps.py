@@ -89,7 +89,7 @@ def difference_steps(
     if place is None:
         return ()
     rows = [
-        ("group", "病种组", group.group_code or "未入组", theirs.group_code or "未入组"),
+        ("group", "病种组", group.group_code or "未入组", _their_group(theirs)),
         ("base", "基准分值", _text(group.base_score), _text(theirs.base_score)),
         ("auxiliary", "辅助分型", *_labels(score, theirs)),
         ("average", "次均费用", _text(group.average_fee), _text(theirs.average_fee)),
@@ -157,6 +157,10 @@ def _labels(score: ScoreResult, theirs: BureauResult) -> tuple[str, str]:
     if not score.auxiliary_label and not theirs.auxiliary:
         return "", ""
     return score.auxiliary_label or "没有", "" if theirs.auxiliary is None else theirs.auxiliary
+
+
+def _their_group(theirs: BureauResult) -> str:
+    return theirs.group_code or ("未入组" if theirs.grouped is False else "")
 
 
 def _our_zone(score: ScoreResult) -> str:

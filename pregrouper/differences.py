@@ -114,6 +114,7 @@ FIELD_WORDS: Mapping[str, str] = MappingProxyType(
 class BureauResult:
     """One row of the bureau's group results (3606), scores as Decimal; None: not returned.
 
+    `grouped` None: no word about a group, so there is none to compare; `group_code` is then empty.
     `auxiliary`: the label as the bureau writes it, empty text when it says that there is none.
     `deducted` is what an audit took off, `average_fee` and `ratio` the yardstick of the zone,
     where a statement prints them.
@@ -121,7 +122,7 @@ class BureauResult:
 
     settlement_id: str
     uploaded: bool
-    grouped: bool
+    grouped: bool | None
     group_code: str
     group_name: str
     base_score: Decimal | None
@@ -140,6 +141,13 @@ class BureauResult:
     average_fee: Decimal | None = None
     ratio: Decimal | None = None
     deducted: Fen | None = None
+
+    @property
+    def says_nothing(self) -> bool:
+        """None of the values that are compared was returned."""
+        values = (self.base_score, self.settled_score, self.point_value, self.payable)
+        others = (self.grouped, self.auxiliary, self.zone)
+        return all(value is None for value in (*values, *others))
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +204,8 @@ def first_difference(group: GroupResult, score: ScoreResult, theirs: BureauResul
         return Difference(Reason.ANNULLED)
     if not theirs.uploaded:
         return Difference(Reason.NOT_UPLOADED)
+    if theirs.says_nothing:
+        return Difference(Reason.NOT_RETURNED)
     if theirs.grouped and any(text.startswith(_NO_TABLES) for text in group.warnings):
         return Difference(Reason.NOT_CONFIGURED, "group_code", _missing(score), theirs.group_code)
     return _group_difference(group, theirs) or _score_difference(group, score, theirs)
@@ -213,7 +223,7 @@ def stage_of(group: GroupResult, score: ScoreResult, theirs: BureauResult) -> St
 
 def _group_difference(group: GroupResult, theirs: BureauResult) -> Difference | None:
     ours_grouped = group.status in GROUPED
-    if ours_grouped and not theirs.grouped:
+    if ours_grouped and theirs.grouped is False:
         return Difference(Reason.NOT_GROUPED_THERE, "group_code", group.group_code, "")
     possible = {item.group_code for item in group.alternatives}
     if theirs.grouped and not ours_grouped:
@@ -222,8 +232,8 @@ def _group_difference(group: GroupResult, theirs: BureauResult) -> Difference | 
         ours = GROUP_WORDS[group.status] if tied else ""
         return Difference(reason, "group_code", ours, theirs.group_code)
     if not ours_grouped:
-        return Difference(Reason.EQUAL)
-    if group.group_code != theirs.group_code:
+        return None if theirs.grouped is None else Difference(Reason.EQUAL)
+    if theirs.group_code and group.group_code != theirs.group_code:
         reason = Reason.TIE if theirs.group_code in possible else Reason.GROUP
         return Difference(reason, "group_code", group.group_code, theirs.group_code)
     if theirs.base_score is not None and group.base_score != theirs.base_score:

@@ -124,11 +124,10 @@ class _Reader:
         if not settlement_id and self._place is not None:
             raise self._bad("setl_id", "没有结算流水号", "补上 setl_id（结算ID）")
         code = self._text("dip_dise_grp_code")
-        grouped = self._flag("grp_stas")
         return BureauResult(
             settlement_id=settlement_id,
             uploaded=not self._flag("nuld_flag"),
-            grouped=bool(code) if grouped is None else grouped,
+            grouped=self._grouped(code),
             group_code=code,
             group_name=self._text("dip_dise_grp_name"),
             base_score=self._number("grp_dise_sco"),
@@ -148,6 +147,14 @@ class _Reader:
             ratio=self._number("ratio"),
             deducted=self._money("deducted"),
         )
+
+    def _grouped(self, code: str) -> bool | None:
+        """What they say, else what their group tells; None where they returned no group field."""
+        said = self._flag("grp_stas")
+        if said is not None or code:
+            return said is not False
+        told = any(key in self._row for key in _NAMES["dip_dise_grp_code"])
+        return False if told else None
 
     def _cell(self, name: str) -> Any:
         return next(

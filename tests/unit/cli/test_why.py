@@ -124,3 +124,25 @@ def test_a_row_of_theirs_that_cannot_be_read_is_no_missing_answer(ours: Callable
     assert "S2：平台尚未返回分组结果" in said.out
     assert "UNREAD 平台的这一行读不出来 1 例" in said.out
     assert "NOT_RETURNED 平台尚未返回分组结果 1 例" in said.out
+
+
+@pytest.mark.parametrize(
+    ("table", "says"),
+    [
+        (f"结算ID,应付金额\nS1,{PAY}\n", "EQUAL 一致 1 例"),
+        (f"结算ID,结算分值\nS1,{SCORE}\n", "EQUAL 一致 1 例"),
+        ("结算ID,结算分值\nS1,1913.4493\n", "S1：医疗机构系数不同：机构系数本院 1.04，平台 0.92"),
+        ("结算ID,应付金额\nS1,13148.49\n", "S1：审核扣减：应付（元）本院 13348.49"),
+        ("结算ID\nS1\n", "S1：平台尚未返回分组结果"),
+        ("结算ID,病种编码\nS1,\n", "S1：平台未入组，本院已入组"),
+    ],
+)
+def test_what_a_statement_does_not_return_is_not_compared(
+    cli: Cli, sample_state: Path, tmp_path: Path, table: str, says: str
+) -> None:
+    cases, theirs = tmp_path / "cases.jsonl", tmp_path / "theirs.csv"
+    cases.write_text(json.dumps(case("S1")), encoding="utf-8")
+    theirs.write_text(table, encoding="utf-8")
+    said = cli("why", cases, "--theirs", theirs, *POLICY, "--state", sample_state)
+    assert said.code == 0, said.err
+    assert says in said.out

@@ -132,3 +132,25 @@ def test_a_label_is_read_from_flag_and_words(flag: str, words: str, label: str |
     """A flag without words says that there is one, not which."""
     row = {"setl_id": "S1", "asst_list_flag": flag, "asst_list_detl": words}
     assert bureau_result(row).auxiliary == label
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "grouped"),
+    [
+        ("结算ID,应付金额\nS1,9578.24\n", "t.csv", None),
+        ("结算ID,结算分值\nS1,1552.0868\n", "t.csv", None),
+        ("结算ID\nS1\n", "t.csv", None),
+        ("结算ID,分组状态,结算分值\nS1,,1552.0868\n", "t.csv", None),
+        ("结算ID,分组状态\nS1,0\n", "t.csv", False),
+        ("结算ID,病种编码\nS1,\n", "t.csv", False),
+        ('{"setl_id": "S1", "act_setl_sco": 1}', "t.jsonl", None),
+        ('{"setl_id": "S1", "dip_dise_grp_code": null}', "t.jsonl", False),
+        ('{"setl_id": "S1", "grp_stas": "1"}', "t.jsonl", True),
+    ],
+)
+def test_only_a_group_field_that_is_there_says_not_grouped(
+    tmp_path: Path, text: str, name: str, grouped: bool | None
+) -> None:
+    (found,) = read(tmp_path, text, name=name)
+    assert isinstance(found, BureauResult)
+    assert found.grouped is grouped

@@ -136,3 +136,10 @@ def test_missing_parameters_are_told_at_the_score() -> None:
     )
     found = steps(THEIRS, unknown)
     assert found["最终分值"] == DiffStep("最终分值", "—", "1968.645", Mark.DIFF)
+
+
+def test_a_group_that_was_not_returned_is_not_said_to_be_none() -> None:
+    theirs = replace(THEIRS, grouped=None, group_code="", settled_score=Decimal("1890"))
+    assert steps(theirs)["病种组"] == DiffStep(
+        "病种组", "K80.1:51.2300", NOT_RETURNED, Mark.UNKNOWN
+    )

@@ -145,3 +145,14 @@ def test_without_policy_or_library_nothing_is_compared(warning: str) -> None:
 
 def test_every_reason_has_its_words() -> None:
     assert set(REASON_TEXT) == set(Reason)
+
+
+def test_no_word_about_a_group_leaves_scores_and_money_to_compare() -> None:
+    bare = replace(THEIRS, grouped=None, group_code="", base_score=None)
+    assert first_difference(GROUP, SCORE, bare).reason is Reason.EQUAL
+    assert stage_of(GROUP, SCORE, replace(bare, settled_score=Decimal(1))) is Stage.SCORE
+    ungrouped = structs.replace(GROUP, status=GroupStatus.UNGROUPED, group_code="")
+    none = ScoreResult(ScoreStatus.OUT_OF_SCOPE)
+    assert first_difference(ungrouped, none, bare).reason is Reason.SCORE
+    silent = replace(bare, settled_score=None)
+    assert first_difference(GROUP, SCORE, silent).reason is Reason.NOT_RETURNED
