@@ -26,6 +26,7 @@ from dipgate.config.tablefile import TableFile, find_table, read_file, workbook
 from dipgate.core.errors import ConfigError, Place, RecordError
 from dipgate.core.hashing import bytes_hash
 from dipgate.core.library import PART_KINDS, LibraryData
+from dipgate.core.policy import Policy
 from dipgate.core.progress import Progress, silent
 
 EDITIONS = ("1.0", "2.0", "3.0")
@@ -114,6 +115,21 @@ def list_libraries(state: Path, *, superseded: bool = False) -> tuple[Manifest, 
         for folder in folders
         for manifest in shelf.manifests(folder, superseded=superseded)
     )
+
+
+def library_named(policy: Policy, instead: str = "") -> tuple[str, str]:
+    """Name and version (empty: the one in force) of the policy's library, or of the one `instead`.
+
+    Raises ConfigError when neither names one.
+    """
+    name, _, version = (instead or policy.catalogue.library or "").partition("@")
+    if not name:
+        raise ConfigError(
+            f"政策 {policy.policy.id} 没有写用哪个 DIP 目录；在政策的 catalogue.library 写明，"
+            "命令也可以用 --library 名称@版本 指定",
+            path="catalogue.library",
+        )
+    return name, version
 
 
 def load_library(

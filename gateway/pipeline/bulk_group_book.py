@@ -12,7 +12,7 @@ from pathlib import Path
 
 from dipgate.config import catalogues, shelf
 from dipgate.config.kinds import KINDS
-from dipgate.config.libraries import load_library, shelf_of
+from dipgate.config.libraries import library_named, load_library, shelf_of
 from dipgate.config.policies import (
     FoundPolicy,
     area_among,
@@ -74,7 +74,7 @@ class Book:
             raise ConfigError("没有指定付费政策；用 --policy 编号或文件指定", path="policy.id")
         self._library = names.library
         if self._own is not None:
-            self._wanted_library(self._own)
+            library_named(self._own, self._library)
         self._level = names.level or (site.hospital.level if site is not None else "")
         self._level_for_all = bool(names.level)
         self._hospital = site.hospital.code if site is not None else ""
@@ -118,7 +118,7 @@ class Book:
         return tuple(item for item in self._by_day if item.policy.policy.region.code == area)
 
     def _find(self, policy: Policy, day: date | None, *, own: bool) -> Tables | NoTables:
-        name, _, version = self._wanted_library(policy).partition("@")
+        name, version = library_named(policy, self._library)
         version = version or self._version(name, day)
         try:
             grouper = self._grouper(policy, name, version)
@@ -149,15 +149,6 @@ class Book:
 
     def _name(self, policy: Policy) -> str:
         return (self._library or policy.catalogue.library or "").partition("@")[0]
-
-    def _wanted_library(self, policy: Policy) -> str:
-        wanted = self._library or policy.catalogue.library
-        if not wanted:
-            raise ConfigError(
-                f"政策 {policy.policy.id} 没有写用哪个 DIP 目录；用 --library 名称@版本 指定",
-                path="catalogue.library",
-            )
-        return wanted
 
     def _version(self, name: str, day: date | None) -> str:
         """The version in force on the day, or the only one there is; else empty."""

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from dipgate.config.libraries import load_library
+from dipgate.config.libraries import library_named, load_library
 from dipgate.config.policies import load_policy
 from dipgate.core.case import case_of
 from dipgate.core.errors import ConfigError
@@ -156,13 +156,7 @@ def coming(desk: Desk, *, policy: str = "", library: str = "") -> Coming:
         chosen = desk.policy(desk.today())
     if chosen is None:
         raise ConfigError("今天没有生效的政策；用 --policy 指定", path="policy.id")
-    named = library or chosen.catalogue.library
-    if not named:
-        raise ConfigError(
-            f"政策 {chosen.policy.id} 没有写用哪个 DIP 目录；用 --library 名称@版本 指定",
-            path="catalogue.library",
-        )
-    name, _, version = named.partition("@")
+    name, version = library_named(chosen, library)
     data = load_library(desk.folder, name, version or None)
     return Coming(chosen, desk.make_grouper(data, chosen))
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from threading import Lock
 
 from dipgate.config.evidence import evidence_tables
-from dipgate.config.libraries import load_library
+from dipgate.config.libraries import library_named, load_library
 from dipgate.config.policies import policy_in_force
 from dipgate.config.references import References
 from dipgate.config.settings import Site
@@ -133,11 +133,7 @@ class Desk:
 
     def grouper(self, policy: Policy, day: date | None) -> Grouper:
         """The policy's library ready to group by. Raises ConfigError when it is missing."""
-        name, _, version = (policy.catalogue.library or "").partition("@")
-        if not name:
-            raise ConfigError(
-                f"政策 {policy.policy.id} 没有指定分组目录库", path="catalogue.library"
-            )
+        name, version = library_named(policy)
         key = (f"{name}@{version}@{day if not version else ''}", policy.digest)
         if key not in self._groupers:
             data = load_library(self.folder, name, version or None, day=day)

@@ -16,7 +16,7 @@ from typing import Any
 
 import msgspec
 
-from dipgate.config.libraries import load_library
+from dipgate.config.libraries import library_named, load_library
 from dipgate.config.policies import policy_in_force
 from dipgate.config.references import References
 from dipgate.core.case import Case, case_of
@@ -182,9 +182,7 @@ class Bureau:
         return self._policies[key]
 
     def _grouper(self, policy: Policy, day: date, *, old: bool) -> Grouper:
-        name, _, version = (policy.catalogue.library or "").partition("@")
-        if not name:
-            raise ConfigError("政策没有指定病种目录", path="catalogue.library")
+        name, version = library_named(policy)
         data = (name, version or day.isoformat(), old)
         if data not in self._groupers:
             rows = load_library(self._settings.state, name, version or None, day)
