@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
@@ -24,6 +25,26 @@ NATIONAL_POOLS: Mapping[str, str] = MappingProxyType(
     {"310": "职工", "1": "职工", "390": "居民", "380": "居民", "391": "居民", "2": "居民"}
 )
 """医保类型 → pool: dictionary codes (mdcs_type), and the printed form's 1 and 2."""
+
+
+LEVEL = "case.level"
+SEVERE_GROUPS = "settlement.point_value.severe_groups"
+_MARK = re.compile(r"<([^<>]+)>")
+
+
+def marked(path: str) -> str:
+    """A key of a table for what is not known: no table has it, and it names what is missing."""
+    return f"<{path}>"
+
+
+def lacking_in(path: str) -> list[str]:
+    """What is missing where a table has nothing at `path`: its marked keys, else the path."""
+    return _MARK.findall(path) or [path]
+
+
+def before_marks(path: str) -> str:
+    """The path up to its first marked key: a number there stands for all keys below it."""
+    return path.partition(".<")[0]
 
 
 @dataclass(slots=True)
@@ -65,9 +86,15 @@ class Asker:
         name = (codes if codes is not None else NATIONAL_POOLS).get(kind) or ""
         pools = self.policy.settlement.pools
         if not name or (pools is not None and name not in pools):
-            self.lack(f"settlement.pool_codes.{kind}" if kind else "case.insurance_type")
+            self.lack(self.pool_path)
             return ""
         return name
+
+    @property
+    def pool_path(self) -> str:
+        """What is missing where the pool is not known."""
+        kind = self.case.insurance_type
+        return f"settlement.pool_codes.{kind}" if kind else "case.insurance_type"
 
     @property
     def pool_if_known(self) -> str | None:
@@ -78,21 +105,29 @@ class Asker:
     def severity(self) -> str:
         """Which of the two prices the group of the case has; empty (and missing) when unknown."""
         severe = self.policy.settlement.point_value.severe_groups
-        if severe is None:
-            self.lack("settlement.point_value.severe_groups")
-        elif not self.result.group_code:
-            self.lack("case.group_code")
-        else:
-            return SEVERE if self.result.group_code in severe else LIGHT
-        return ""
+        if severe is None or not self.result.group_code:
+            self.lack(self.severity_path)
+            return ""
+        return SEVERE if self.result.group_code in severe else LIGHT
+
+    @property
+    def severity_path(self) -> str:
+        """What is missing where the severity is not known."""
+        severe = self.policy.settlement.point_value.severe_groups
+        return SEVERE_GROUPS if severe is None else "case.group_code"
 
     @property
     def insured_place(self) -> str:
         return self.case.insured_place
 
+    def unsaid(self, name: str) -> str:
+        """The key for what the case does not say (`level`, `pool`, `month` …)."""
+        own = {"pool": self.pool_path, "month": self.day_path, "severity": self.severity_path}
+        return marked(own.get(name, f"case.{name}"))
+
     def lack(self, *paths: str) -> None:
         for path in paths:
-            self.missing[path] = None
+            self.missing.update(dict.fromkeys(lacking_in(path)))
 
     def take(self, name: str, why: str) -> Decimal | None:
         """A number that the caller has given, or None; what is taken is remembered and traced."""
@@ -132,6 +167,7 @@ class Asker:
             return None
         if self.tracing:
             source = param.source_on(self.day) if param is not None else ""
+            path = before_marks(path)
             self.step(
                 "parameter",
                 f"{why or path} = {value:f}{f'（{source}）' if source else ''}",

@@ -20,7 +20,7 @@ from dipgate.core.grouping_words import ZONE_WORDS
 from dipgate.core.money import ROUNDING, rounded
 from dipgate.core.params import Param
 from dipgate.core.policy import Policy
-from dipgate.pregrouper.asking import NATIONAL_POOLS
+from dipgate.pregrouper.asking import LEVEL, NATIONAL_POOLS, marked
 from dipgate.pregrouper.attribution_side import Cell, OurSide, cells, level_word, one_cell
 from dipgate.pregrouper.deviation import FORM_WORDS
 from dipgate.pregrouper.differences import BureauResult, Reason, plain
@@ -221,7 +221,7 @@ def with_coefficient(side: OurSide, k: Decimal) -> OurSide:
     return side.under(
         "scoring.institution",
         by="level",
-        table=one_cell(k, side.level or "?"),
+        table=one_cell(k, side.level or marked(LEVEL)),
         pools_differ=False,
         basic_groups="same",
     )

@@ -123,7 +123,9 @@ def _counts(ask: Asker, item: AuxLabel) -> bool:
 
 def _coefficient(ask: Asker, item: AuxLabel) -> Decimal | None:
     rules, code = ask.policy.auxiliary, ask.result.group_code
-    path = f"auxiliary.coefficients.{code or '?'}.{item.dimension}.{item.label}"
+    path = (
+        f"auxiliary.coefficients.{code or ask.unsaid('group_code')}.{item.dimension}.{item.label}"
+    )
     why = f"辅助系数（{dimension_words(item.dimension)} {item.label}）"
     for key in (code, ANY_GROUP):
         cell = at_keys(rules.coefficients, (key, item.dimension, item.label))

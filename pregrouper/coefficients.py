@@ -97,7 +97,7 @@ def at_keys(table: ParamTable, keys: tuple[str, ...]) -> Param | ParamTable | No
 
 
 def _keys(ask: Asker, by: str) -> tuple[str, ...]:
-    level, hospital = ask.level or "?", ask.hospital or "?"
+    level, hospital = ask.level or ask.unsaid("level"), ask.hospital or ask.unsaid("hospital")
     if by == "level":
         return (level,)
     if by == "institution":
@@ -156,11 +156,12 @@ def _bonuses(ask: Asker) -> list[Decimal] | None:
     values: list[Decimal | None] = []
     for name, table in bonuses.items():
         keys = (ask.hospital, ask.level, EVERY_GROUP)
-        key = next((item for item in keys if item and item in table.entries), ask.level or "?")
+        key = next((item for item in keys if item and item in table.entries), "")
+        key = key or ask.level or ask.unsaid("level")
         found = table.entries.get(key)
         path = f"{root}.{name}.{key}"
         if isinstance(found, ParamTable):
-            path = f"{path}.{ask.pool or '?'}"
+            path = f"{path}.{ask.pool or ask.unsaid('pool')}"
             found = found.find((ask.pool,))
         if found is not None and found.absent:
             continue
@@ -242,7 +243,9 @@ def same_level_previous_year(ask: Asker, base: Decimal) -> Decimal | None:  # no
         ask.step("average", text, ask.result.library, printed)
         return printed
     if not scoring.average_fee_factor:
-        ask.lack(f"scoring.average_fee_table.{ask.level or '?'}.{ask.result.group_code or '?'}")
+        level = ask.level or ask.unsaid("level")
+        code = ask.result.group_code or ask.unsaid("group_code")
+        ask.lack(f"scoring.average_fee_table.{level}.{code}")
         return None
     mean, factor = _mean(ask), _factor(ask)
     return None if mean is None or factor is None else mean * factor
@@ -291,6 +294,6 @@ def _factor(ask: Asker) -> Decimal | None:
         ask.lack("scoring.average_fee_factor")
         return None
     keys = [key for key in (ask.hospital, ask.level) if key in table.entries]
-    first = keys[0] if keys else (ask.level or "?")
+    first = keys[0] if keys else (ask.level or ask.unsaid("level"))
     found = table.find((first,)) or table.find((first, ask.pool))
     return ask.number(found, f"scoring.average_fee_factor.{first}", why="平均费用系数")

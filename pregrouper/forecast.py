@@ -49,7 +49,7 @@ def scenario_value(name: str, case: Case, policy: Policy, *, hospital: str, mont
     ask = _asker(case, policy, hospital, month)
     if name == BUDGET:
         pool = ask.pool
-        path = f"settlement.point_value.budget.{pool or '?'}"
+        path = f"settlement.point_value.budget.{pool}" if pool else ask.pool_path
         found = policy.settlement.point_value.budget.find((pool,)) if pool else None
         return Value(None if found is None else found.on(case.settled), path)
     if name == CURRENT:

@@ -39,6 +39,7 @@ class Priced(Protocol):
     def severity(self) -> str: ...
     @property
     def insured_place(self) -> str: ...
+    def unsaid(self, name: str) -> str: ...
     def lack(self, path: str) -> None: ...
     def text(self, value: str | None, path: str) -> str | None: ...
     def number(self, param: Param | None, path: str, *, why: str = "") -> Decimal | None: ...
@@ -61,36 +62,36 @@ BASES = ("total_fee", "fund_plus_self", "fund")
 
 @PRICE_KEYS.add("pool")
 def pool_key(ask: Priced) -> tuple[str, ...]:
-    return (ask.pool or "?",)
+    return (ask.pool or ask.unsaid("pool"),)
 
 
 @PRICE_KEYS.add("month")
 def month_key(ask: Priced) -> tuple[str, ...]:
     """`2025-03`, else the year `2025` where the policy gives one value for the whole year."""
-    return (ask.month, ask.month[:4]) if ask.month else ("?",)
+    return (ask.month, ask.month[:4]) if ask.month else (ask.unsaid("month"),)
 
 
 @PRICE_KEYS.add("institution")
 def institution_key(ask: Priced) -> tuple[str, ...]:
-    return (ask.hospital or "?",)
+    return (ask.hospital or ask.unsaid("hospital"),)
 
 
 @PRICE_KEYS.add("county")
 def county_key(ask: Priced) -> tuple[str, ...]:
-    return (ask.county or "?",)
+    return (ask.county or ask.unsaid("county"),)
 
 
 @PRICE_KEYS.add(BY_SEVERITY)
 def severity_key(ask: Priced) -> tuple[str, ...]:
     """重症 for the groups that the policy lists as severe, 轻症 for all others."""
-    return (ask.severity or "?",)
+    return (ask.severity or ask.unsaid("severity"),)
 
 
 @PRICE_KEYS.add("insured_place")
 def insured_place_key(ask: Priced) -> tuple[str, ...]:
     """The insured place's code, or the key that the policy names for other places."""
     rule = ask.policy.settlement.insured_place_rule
-    place = ask.insured_place or "?"
+    place = ask.insured_place or ask.unsaid("insured_place")
     if rule is None or place.startswith(rule.local_prefix) or rule.other_in_province is None:
         return (place,)
     other = rule.other_in_province
@@ -201,7 +202,7 @@ def multiplicative(ask: Asker, whole: Decimal) -> tuple[Decimal | None, Decimal 
         return whole * fund / fee, share
     if way == "pool":
         pool = ask.pool
-        path = f"settlement.fund_ratio.{pool or '?'}"
+        path = f"settlement.fund_ratio.{pool or ask.unsaid('pool')}"
         ratio = ask.number(rules.fund_ratio.find((pool,)), path, why="基金支付比例")
         return (None, None) if ratio is None else (whole * ratio, ratio)
     ask.lack("settlement.fund_share_from")

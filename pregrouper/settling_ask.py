@@ -14,7 +14,13 @@ from dipgate.core.money import Fen, fen_rounded, rounded
 from dipgate.core.params import Param
 from dipgate.core.policy import Policy
 from dipgate.core.settle_input import SettleInput
-from dipgate.pregrouper.asking import NATIONAL_POOLS
+from dipgate.pregrouper.asking import (
+    NATIONAL_POOLS,
+    SEVERE_GROUPS,
+    before_marks,
+    lacking_in,
+    marked,
+)
 
 INPUT = "input."
 """What a line lacks is named `input.<name>`, what a policy lacks by its own path."""
@@ -99,8 +105,15 @@ class SettleAsk:
             return ""
         return self.given.pool
 
+    def unsaid(self, name: str) -> str:
+        """The key for what the line does not say (`pool`, `hospital` …)."""
+        if name == "severity":
+            return marked(SEVERE_GROUPS)
+        unknown_pools = name == "pool" and self.policy.settlement.pools is None
+        return marked("settlement.pools" if unknown_pools else f"{INPUT}{name}")
+
     def lack(self, path: str) -> None:
-        self.missing[path] = None
+        self.missing.update(dict.fromkeys(lacking_in(path)))
 
     def step(self, step: str, text: str, ref: str = "", value: object = "") -> None:
         shown = format(value, "f") if isinstance(value, Decimal) else str(value)
@@ -114,6 +127,7 @@ class SettleAsk:
             return None
         source = param.source_on(self.day) if param is not None else ""
         quoted = f"（{source}）" if source else ""
+        path = before_marks(path)
         self.step("parameter", f"{why or path} = {plain(value)}{quoted}", path, value)
         return value
 

@@ -45,7 +45,9 @@ def fund_share(ask: SettleAsk) -> Decimal | None:
         own = stated_ratio(ask) if found is None else None
         if own is not None:
             return own
-        return ask.number(found, f"settlement.fund_ratio.{ask.pool or '?'}", why="基金支付比例")
+        return ask.number(
+            found, f"settlement.fund_ratio.{ask.pool or ask.unsaid('pool')}", why="基金支付比例"
+        )
     ask.lack("settlement.fund_share_from")
     return None
 

@@ -256,7 +256,9 @@ def payment_ratio(ask: SettleAsk) -> Decimal | None:
         return stated
     pool = ask.pool
     found = ask.policy.settlement.fund_ratio.find((pool,))
-    return ask.number(found, f"settlement.fund_ratio.{pool or '?'}", why="基金支付比例（全池）")
+    return ask.number(
+        found, f"settlement.fund_ratio.{pool or ask.unsaid('pool')}", why="基金支付比例（全池）"
+    )
 
 
 def stated_ratio(ask: SettleAsk) -> Decimal | None:

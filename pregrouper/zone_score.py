@@ -166,7 +166,8 @@ def _extra(ask: Asker, formula: Formula | None, path: str) -> Mapping[str, Decim
         key = ""
         if here is not None and not isinstance(here, Param):
             keys = (ask.hospital, ask.level)
-            key = next((item for item in keys if item in here.entries), ask.level or "?")
+            key = next((item for item in keys if item in here.entries), "")
+            key = key or ask.level or ask.unsaid("level")
         shown = f"{path}.factors.{name}{f'.{key}' if key else ''}"
         value = ask.number(table.find((name, key) if key else (name,)), shown, why=_NAMES[name])
         if value is not None:

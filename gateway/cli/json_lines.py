@@ -83,7 +83,7 @@ def lacking(path: str) -> str:
         return f"病例缺少或读不出 {path}"
     if path.startswith("library."):
         return f"{LIBRARY_LACKS.get(path, '目录缺少')} {path}"
-    return f"{'输入缺少' if path.startswith('input.') else '政策缺少参数'} {path}"
+    return f"{'输入缺少或不能用' if path.startswith('input.') else '政策缺少参数'} {path}"
 
 
 LIBRARY_LACKS = {

@@ -383,6 +383,22 @@ def test_people_read_what_a_form_is(cli: Cli, tmp_path: Path) -> None:
     assert "333333333" not in said.out
 
 
+@pytest.mark.parametrize(
+    ("policy", "line", "lacking"),
+    [
+        # The policies have K and the factor by level: it is the line that lacks its level.
+        ("sample_2025", {"level": ""}, ["input.level"]),
+        ("sample_neighbour_2025", {"average_fee": None, "pool": "职工"}, ["input.level"]),
+    ],
+)
+def test_what_the_line_does_not_say_is_not_blamed_on_the_policy(
+    run: Callable[..., list[dict[str, Any]]], policy: str, line: dict[str, Any], lacking: list[str]
+) -> None:
+    (found,) = run(policy, {"fee": 9000, "k": None} | line)
+    assert [path for path in found["not_configured"] if path.startswith("input.")] == lacking
+    assert not [path for path in found["not_configured"] if "?" in path or "<" in path]
+
+
 def test_what_is_missing_is_said_of_its_owner() -> None:
     assert lacking("library.score") == "目录没有分值 library.score"
     assert lacking("library.tcm_map.X.factor").startswith("目录缺少")

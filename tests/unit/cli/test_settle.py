@@ -201,3 +201,14 @@ def test_bands_and_long_fractions_in_words(
     more = {"billed_fund": "800", "self_pay": "10", "assessment": 1}
     said = cli("settle", lines(line | more), "--policy", "sample_2025")
     assert "记账 ÷ 应付 = 1.052631…，按应付金额加分担支付" in said.out
+
+
+def test_a_pool_that_the_policy_does_not_know_is_all_that_is_missing(
+    cli: Callable[..., Any], lines: Callable[..., Path]
+) -> None:
+    line = MONTH | {"pool": "无"}
+    del line["point_value"]
+    said = cli("settle", lines(line), "--policy", "sample_neighbour_2025", "--json")
+    assert json.loads(said.out)["not_configured"] == ["input.pool", "input.self_pay"]
+    said = cli("settle", lines(line), "--policy", "sample_neighbour_2025")
+    assert "输入缺少或不能用 input.pool" in said.out

@@ -471,3 +471,24 @@ def test_money_for_a_score_settled_elsewhere(make_policy: Make, make_case: Make)
     assert pay_for_score(case, Decimal("100"), make_policy(), day=day) == 70_000
     unknown = make_policy(settlement={"fund_share": None})
     assert pay_for_score(case, Decimal("100"), unknown, day=day) is None
+
+
+@pytest.mark.parametrize(
+    ("case", "over", "lacking"),
+    [
+        ({"insurance": ""}, {}, ("case.insurance_type",)),
+        ({"insurance": "999"}, {}, ("settlement.pool_codes.999",)),
+        ({}, {"settlement": {"price_keys": ["county"]}}, ("case.county",)),
+    ],
+)
+def test_what_the_case_does_not_say_is_named_as_its_own(
+    run: Callable[..., ScoreResult],
+    case: dict[str, Any],
+    over: dict[str, Any],
+    lacking: tuple[str, ...],
+) -> None:
+    assert run("1000.00", case=case, **over).not_configured == lacking
+
+
+def test_a_level_that_nobody_said_is_what_is_missing(run: Callable[..., ScoreResult]) -> None:
+    assert run("1000.00", level="").not_configured == ("case.level",)
