@@ -130,6 +130,8 @@ def _lines(report: ComingReport, wards: Mapping[str, str]) -> Iterable[dict[str,
         "statuses_now": dict(report.statuses_now),
         "statuses_coming": dict(report.statuses_coming),
         "not_configured": dict(report.not_configured),
+        "as_of": report.as_of.isoformat() if report.as_of and report.advanced else None,
+        "elsewhere": dict(report.elsewhere),
         **_sum(report.total),
     }
 
@@ -165,6 +167,13 @@ def _print(report: ComingReport, wards: Mapping[str, str]) -> None:
 
     total = report.total
     click.echo(f"按 {report.policy} 和目录 {report.library} 试算，没有保存任何东西。")
+    if report.as_of and report.advanced:
+        click.echo(
+            f"按将来政策第一天 {report.as_of:%Y-%m-%d} 的参数算"
+            f"（{report.advanced:,} 例的日期在它之前）"
+        )
+    for area, count in sorted(report.elsewhere.items()):
+        click.echo(f"{count:,} 例属于 {area}，没有按它试算；两边都是现在的数")
     click.echo(
         f"共 {total.cases:,} 例，其中 {total.regrouped:,} 例入组不同；"
         f"两边都能算出金额的 {total.compared:,} 例"

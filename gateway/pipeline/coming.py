@@ -2,6 +2,7 @@
 
 Nothing is stored and nothing is sent. Each case is priced twice by the function that judges it,
 once as things stand and once under what is coming, so the second figure is what activation gives.
+A case older than the coming policy is priced for its second figure as of that policy's first day.
 """
 
 from __future__ import annotations
@@ -9,11 +10,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
 from decimal import Decimal
+from typing import TypeVar
+
+from msgspec import structs
 
 from dipgate.config.libraries import library_named, load_library
 from dipgate.config.policies import load_policy
-from dipgate.core.case import case_of
+from dipgate.core.case import Case, case_of
 from dipgate.core.errors import ConfigError
 from dipgate.core.grouper import Grouper
 from dipgate.core.grouping import ScoreStatus
@@ -28,6 +33,7 @@ from dipgate.store import cases
 GONE = ("retired", "set_aside")
 """States of lists that nobody will be paid for."""
 _PAGE = 500
+_Day = TypeVar("_Day", date, datetime)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +67,10 @@ class CaseShift:
     department: str
     now: Standing
     coming: Standing
+    advanced: bool = False
+    """The coming side is as of the coming policy's first day, the case's own day lying before."""
+    elsewhere: str = ""
+    """The area whose policy pays the case, where that is not the coming policy's: not tried."""
 
     @property
     def regrouped(self) -> bool:
@@ -131,6 +141,12 @@ class ComingReport:
     statuses_coming: Counter[str] = field(default_factory=Counter)
     not_configured: Counter[str] = field(default_factory=Counter)
     """Parameters that the coming policy lacks → cases that need them."""
+    as_of: date | None = None
+    """The coming policy's first day."""
+    advanced: int = 0
+    """Cases that were priced as of that day, their own lying before it."""
+    elsewhere: Counter[str] = field(default_factory=Counter)
+    """Areas with policies of their own → their cases, which were not tried."""
 
     def add(self, item: CaseShift) -> None:
         self.total.add(item)
@@ -143,6 +159,9 @@ class ComingReport:
         self.statuses_now[item.now.status] += 1
         self.statuses_coming[item.coming.status] += 1
         self.not_configured.update(item.coming.not_configured)
+        self.advanced += item.advanced
+        if item.elsewhere:
+            self.elsewhere[item.elsewhere] += 1
 
 
 def coming(desk: Desk, *, policy: str = "", library: str = "") -> Coming:
@@ -173,7 +192,9 @@ def look_ahead(
 
     Cancelled lists and those set aside are left out. Memory does not grow with the cases.
     """
-    report = ComingReport(what.policy.label, what.grouper.label)
+    report = ComingReport(
+        what.policy.label, what.grouper.label, as_of=what.policy.policy.effective_from
+    )
     for number, item in enumerate(_shifts(desk, what, months), start=1):
         report.add(item)
         each(item)
@@ -202,8 +223,10 @@ def _shift(desk: Desk, what: Coming, row: cases.CaseRow) -> CaseShift:
     now = price(desk, case, ref)
     present = desk.policy(case.settled or ref.day, case.insured_place)
     # Another area's insured stay with their area's policy, which is not what is coming.
-    ours = present is None or present.policy.region == what.policy.policy.region
-    then = price_under(desk, case, ref, what.policy, what.grouper) if ours else now
+    area = what.policy.policy.region.code
+    theirs = present.policy.region.code if present is not None else area
+    later = _advanced(case, what.policy)
+    then = price_under(desk, later, ref, what.policy, what.grouper) if theirs == area else now
     return CaseShift(
         case_id=row.id,
         settlement_id=row.settlement_id,
@@ -211,7 +234,44 @@ def _shift(desk: Desk, what: Coming, row: cases.CaseRow) -> CaseShift:
         department=row.department or text_of(lst.setlinfo.get("dscg_caty")).strip(),
         now=_standing(now),
         coming=_standing(then),
+        advanced=theirs == area and later is not case,
+        elsewhere="" if theirs == area else theirs,
     )
+
+
+def _advanced(case: Case, policy: Policy) -> Case:
+    """The case as if it came on the policy's first day; itself where it does not come before it.
+
+    Where the discharge decides, the whole stay is moved, so that its length and the age stay.
+    """
+    first = policy.policy.effective_from
+    by_discharge = policy.policy.date_basis == "discharge"
+    discharged = case.discharged.date() if case.discharged is not None else None
+    day = discharged if by_discharge else case.settled
+    if first is None or day is None or day >= first:
+        return case
+    if not by_discharge:
+        return structs.replace(case, settled=first)
+    by = first - day
+
+    return structs.replace(
+        case,
+        born=_later(case.born, by),
+        admitted=_later(case.admitted, by),
+        discharged=_later(case.discharged, by),
+        settled=_later(case.settled, by),
+        procedures=tuple(
+            structs.replace(item, began=_later(item.began, by)) for item in case.procedures
+        ),
+        icu=tuple(
+            structs.replace(item, entered=_later(item.entered, by), left=_later(item.left, by))
+            for item in case.icu
+        ),
+    )
+
+
+def _later(moment: _Day | None, by: timedelta) -> _Day | None:
+    return None if moment is None else moment + by
 
 
 def _standing(priced: Priced) -> Standing:
