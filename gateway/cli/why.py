@@ -87,7 +87,8 @@ def _print_counts(whole: Whole) -> None:
     from dipgate.core.money import yuan_text
     from dipgate.pregrouper.differences import REASON_TEXT
 
-    click.echo(f"共 {len(whole.lines)} 例（金额是平台减本院；平台没有给金额的按其分值折算）：")
+    lacking = "平台没有给金额的按其分值折算，未入组的算 0 元"
+    click.echo(f"共 {len(whole.lines)} 例（金额是平台减本院；{lacking}）：")
     for reason, number, change in whole.by_reason():
         sign = "+" if change > 0 else ""
         money = f"，{sign}{yuan_text(change)} 元" if change else ""

@@ -16,8 +16,7 @@ from dipgate.core.policy import Policy
 from dipgate.pipeline.bureau_rows import bureau_result
 from dipgate.pipeline.desk import Desk
 from dipgate.pipeline.judge_stage import Priced, price
-from dipgate.pipeline.why import Both, Sides, explain
-from dipgate.pregrouper import pay_for_score
+from dipgate.pipeline.why import Both, Sides, explain, their_money
 from dipgate.pregrouper.attribution import OurSide
 from dipgate.pregrouper.difference_steps import DiffStep, cause_steps, difference_steps
 from dipgate.pregrouper.differences import BureauResult, Difference, Reason, first_difference
@@ -198,11 +197,7 @@ def _one(item: _Ours, difference: Difference) -> Reconciled:
             our_group=ours.group.group_code,
             our_score=ours.score.score,
         )
-    settled = theirs.payable
-    if settled is None and difference.reason is Reason.EQUAL:
-        settled = expected
-    elif settled is None and item.policy is not None and theirs.settled_score is not None:
-        settled = pay_for_score(item.case, theirs.settled_score, item.policy, day=item.day)
+    settled = their_money(item.case, expected, theirs, difference, item.policy, item.day)
     return Reconciled(
         item.stored.settlement_id,
         difference,

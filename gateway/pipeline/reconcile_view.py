@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -12,7 +12,7 @@ from dipgate.pipeline.desk import Desk
 from dipgate.pregrouper.difference_steps import Mark
 from dipgate.pregrouper.differences import Reason
 from dipgate.store import Connection, cases, reconciliations, results
-from dipgate.store.reconciliations import ReasonSum, Side, StepRow
+from dipgate.store.reconciliations import Alone, ReasonSum, Side, StepRow
 
 PAGE = 50
 CAUSE = Mark.CAUSE.value
@@ -45,7 +45,7 @@ GUIDES: Mapping[Reason, Guide] = MappingProxyType(
         ),
         Reason.NOT_GROUPED_THERE: Guide(
             "平台未入组",
-            "我方入 {ours}，平台没有入组。",
+            "我方入 {ours}，平台没有入组，没有应付，按 0 元比较。",
             "看平台的质控结果（3607）说了什么；编码没问题就申诉。",
         ),
         Reason.NOT_GROUPED_HERE: Guide(
@@ -185,7 +185,10 @@ class CaseLine:
 
 @dataclass(frozen=True, slots=True)
 class MonthView:
-    """A month in figures. Money in fen, scores exact; both sums over lists that both sides have."""
+    """A month in figures. Money in fen, scores exact; sums over lists that both sides have.
+
+    What has money on one side only is in `our_money_alone` or `their_money_alone`.
+    """
 
     month: str
     made_at: datetime | None
@@ -203,6 +206,8 @@ class MonthView:
     their_score: Decimal
     our_fen: int
     their_fen: int
+    our_money_alone: Alone
+    their_money_alone: Alone
     reasons: tuple[ReasonLine, ...]
     alone: tuple[ReasonLine, ...]
 
@@ -292,6 +297,8 @@ def month_view(desk: Desk, month: str) -> MonthView:
         their_score=sum((item.their_score for item in sums.values()), Decimal(0)),
         our_fen=sum(item.ours_fen for item in sums.values()),
         their_fen=sum(item.theirs_fen for item in sums.values()),
+        our_money_alone=_together(item.ours_alone for item in sums.values()),
+        their_money_alone=_together(item.theirs_alone for item in sums.values()),
         reasons=_sorted_lines(apart),
         alone=tuple(
             ReasonLine(reason.value, GUIDES[reason].label, sums[reason.value].lists, None)
@@ -389,6 +396,13 @@ def _trail(conn: Connection, month: str, side: Side) -> Trail:
         how=guide.how,
         alike=number - 1,
     )
+
+
+def _together(parts: Iterable[Alone]) -> Alone:
+    whole = Alone()
+    for part in parts:
+        whole = whole.plus(part.lists, part.fen)
+    return whole
 
 
 def _sorted_lines(found: Sequence[ReasonSum]) -> tuple[ReasonLine, ...]:

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 
 from dipgate.config.libraries import list_libraries, load_library
 from dipgate.core.case import Case
 from dipgate.core.errors import ConfigError
 from dipgate.core.grouping import GroupResult, ScoreResult
+from dipgate.core.money import Fen
 from dipgate.core.policy import Policy
 from dipgate.core.reference import CodeMap, Reference
-from dipgate.pregrouper import Library, compile_library
+from dipgate.pregrouper import Library, compile_library, pay_for_score
 from dipgate.pregrouper.attribution import Editions, OurSide, editions_of, known_from, why
-from dipgate.pregrouper.differences import BureauResult, Difference, first_difference
+from dipgate.pregrouper.differences import BureauResult, Difference, Reason, first_difference
 
 _MOST_VERSIONS = 4
 """Other versions of a library that are tried, the nearest first."""
@@ -102,3 +104,23 @@ def explain(pairs: Sequence[Both]) -> tuple[Difference, ...]:
         else why(item.side, item.group, item.score, item.theirs, known)
         for item in pairs
     )
+
+
+def their_money(
+    case: Case,
+    ours: Fen | None,
+    theirs: BureauResult,
+    difference: Difference,
+    policy: Policy | None,
+    day: date | None,
+) -> Fen | None:
+    """What the bureau pays: as returned, else by its score; nothing for a case it did not group."""
+    if theirs.payable is not None:
+        return theirs.payable
+    if difference.reason is Reason.EQUAL:
+        return ours
+    if difference.reason is Reason.NOT_GROUPED_THERE and not theirs.settled_score:
+        return Fen(0)
+    if policy is None or theirs.settled_score is None or day is None:
+        return None
+    return pay_for_score(case, theirs.settled_score, policy, day=day)

@@ -15,8 +15,8 @@ from dipgate.pipeline.bulk_group_book import Book, BookNames
 from dipgate.pipeline.bulk_group_read import Position, open_source
 from dipgate.pipeline.bulk_group_work import entries
 from dipgate.pipeline.bureau_rows import UnreadRow, bureau_results
-from dipgate.pipeline.why import Both, Sides, explain
-from dipgate.pregrouper import DipGrouper, pay_for_score
+from dipgate.pipeline.why import Both, Sides, explain, their_money
+from dipgate.pregrouper import DipGrouper
 from dipgate.pregrouper.attribution import OurSide
 from dipgate.pregrouper.batch import Entry, Tables, judge
 from dipgate.pregrouper.differences import BureauResult, Difference, Reason, first_difference
@@ -166,14 +166,8 @@ def _not_returned(item: _Ours, unread: bool) -> Line:
 
 
 def _compared(item: _Ours, both: Both, difference: Difference) -> Line:
-    theirs = both.theirs
-    paid = theirs.payable
-    if paid is None and difference.reason is Reason.EQUAL:
-        paid = item.score.amount
-    elif paid is None and item.side is not None and theirs.settled_score is not None:
-        day = item.case.settled or (
-            item.case.discharged.date() if item.case.discharged is not None else None
-        )
-        if day is not None:
-            paid = pay_for_score(item.case, theirs.settled_score, item.side.policy, day=day)
-    return Line(item.key, difference, item.group, item.score, theirs, item.score.amount, paid)
+    case, ours = item.case, item.score.amount
+    day = case.settled or (case.discharged.date() if case.discharged is not None else None)
+    policy = item.side.policy if item.side is not None else None
+    paid = their_money(case, ours, both.theirs, difference, policy, day)
+    return Line(item.key, difference, item.group, item.score, both.theirs, ours, paid)

@@ -40,7 +40,9 @@ def reconcile_xlsx(
         money = book.add_format({"num_format": "#,##0.00;−#,##0.00"})
         points = book.add_format({"num_format": "#,##0.00##"})
         sheet.write_string(0, 0, f"{month} 对账差异，{len(lines)} 份", bold)
-        sheet.write_string(1, 0, f"{by} {wire_time(at)} 导出；应付按我方点值折算")
+        sheet.write_string(
+            1, 0, f"{by} {wire_time(at)} 导出；应付按我方点值折算，平台未入组的算 0 元"
+        )
         for column, (heading, width) in enumerate(zip(_HEADINGS, _WIDTHS, strict=True)):
             sheet.set_column(column, column, width)
             sheet.write_string(3, column, heading, bold)

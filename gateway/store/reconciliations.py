@@ -67,8 +67,22 @@ class Side:
 
 
 @dataclass(frozen=True, slots=True)
+class Alone:
+    """Lists that have money on one side only, and how much."""
+
+    lists: int = 0
+    fen: int = 0
+
+    def plus(self, lists: int, fen: int) -> Alone:
+        return Alone(self.lists + lists, self.fen + fen)
+
+
+@dataclass(frozen=True, slots=True)
 class ReasonSum:
-    """The lists of one reason. Sums over those that both sides have a figure for."""
+    """The lists of one reason. Sums over those that both sides have a figure for.
+
+    What has money on one side only stands apart. A score that was paid nothing counts as none.
+    """
 
     reason: str
     lists: int
@@ -76,6 +90,8 @@ class ReasonSum:
     theirs_fen: int
     our_score: Decimal
     their_score: Decimal
+    ours_alone: Alone
+    theirs_alone: Alone
 
 
 _INSERT = insert(table)
@@ -155,14 +171,18 @@ def sums(conn: Connection, month: str) -> tuple[ReasonSum, ...]:
         table.c.their_score,
     ).where(table.c.month == month)
     for reason, expected, settled, ours, theirs in conn.execute(query):
-        sum_ = found.setdefault(reason, [0, 0, 0, Decimal(0), Decimal(0)])
+        sum_ = found.setdefault(reason, [0, 0, 0, Decimal(0), Decimal(0), Alone(), Alone()])
         sum_[0] += 1
         if expected is not None and settled is not None:
             sum_[1] += expected
             sum_[2] += settled
-        if ours and theirs:
+        elif expected is not None:
+            sum_[5] = sum_[5].plus(1, expected)
+        elif settled is not None:
+            sum_[6] = sum_[6].plus(1, settled)
+        if ours and (theirs or settled == 0):
             sum_[3] += Decimal(ours)
-            sum_[4] += Decimal(theirs)
+            sum_[4] += Decimal(theirs or 0)
     return tuple(ReasonSum(reason, *found[reason]) for reason in sorted(found))
 
 

@@ -146,3 +146,10 @@ def test_what_a_statement_does_not_return_is_not_compared(
     said = cli("why", cases, "--theirs", theirs, *POLICY, "--state", sample_state)
     assert said.code == 0, said.err
     assert says in said.out
+
+
+def test_a_case_that_the_platform_did_not_group_loses_all_its_money(
+    ours: Callable[..., Any],
+) -> None:
+    said = ours([{"grp_stas": "0", "dip_dise_grp_code": ""}])
+    assert "R_UNGROUPED 平台未入组，本院已入组 1 例，-13348.49 元" in said.out

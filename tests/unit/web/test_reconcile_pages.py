@@ -169,6 +169,41 @@ def test_heads_add_up_and_money_is_of_both_sides(desk: Desk, told: Settled) -> N
     assert money == sorted(money, reverse=True)
 
 
+def test_money_of_a_case_that_the_platform_did_not_group_is_counted(
+    browser: Callable[..., Any], desk: Desk
+) -> None:
+    """The page's money is the whole month's: with what stands on one side it is the summary's."""
+    answers = bureau_rows(desk)
+    ungrouped, missing = [key for key, row in answers.items() if row["act_setl_sco"]][:2]
+    answers[ungrouped] |= {
+        "grp_stas": "0",
+        "dip_dise_grp_code": "",
+        "grp_dise_sco": "",
+        "act_setl_sco": "",
+    }
+    del answers[missing]
+    now = desk.clock.now()
+    with desk.store.read() as conn:
+        before = results.results_for(conn, "3606", MONTH)
+    gone = [{"setl_id": row.settlement_id, "nuld_flag": "1"} for row in before]
+    page = {row["setl_id"]: row for row in (*gone, *answers.values())}
+    desk.store.write(lambda conn: results.put_page(conn, "3606", MONTH, list(page.values()), now))
+    report = reconcile(desk, MONTH)
+    view = reconcile_view.month_view(desk, MONTH)
+    line = next(item for item in view.reasons if item.key == "R_UNGROUPED")
+    ours = next(item for item in report.lists if item.settlement_id == ungrouped)
+    assert ours.expected_fen
+    assert (line.lists, line.change_fen) == (1, -ours.expected_fen)
+    assert view.change_fen == -ours.expected_fen
+    assert view.score_change == -(ours.our_score or 0)
+    assert view.our_money_alone.lists >= 1
+    assert view.our_fen + view.our_money_alone.fen == report.expected_fen
+    assert view.their_fen + view.their_money_alone.fen == report.settled_fen
+    shown = browser("coder").get(f"/reconcile?month={MONTH}&reason=R_UNGROUPED").text
+    assert f"另有 {view.our_money_alone.lists} 份平台没有金额" in shown
+    assert "平台没有入组，没有应付，按 0 元比较" in shown
+
+
 def test_the_page_shows_figures_reasons_lists_and_steps(
     browser: Callable[..., Any], desk: Desk, told: Settled
 ) -> None:
