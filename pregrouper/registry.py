@@ -11,6 +11,13 @@ from dipgate.core.errors import ConfigError
 F = TypeVar("F")
 
 
+def unknown_word(what: str, word: str, known: tuple[str, ...]) -> str:
+    """That nobody knows this word, the nearest right one, and all that there are."""
+    near = get_close_matches(word, known, n=1, cutoff=0.5)
+    hint = f"，是不是想写 {near[0]!r}？" if near else "。"
+    return f"不认识的{what} {word!r}{hint}可用的有：{'、'.join(known)}"
+
+
 class Registry(Generic[F]):
     """name → function. A second function of the same name is a programming error."""
 
@@ -34,13 +41,8 @@ class Registry(Generic[F]):
         """The entry. ConfigError names the policy path and the nearest right word."""
         found = self._entries.get(name)
         if found is None:
-            near = get_close_matches(name, list(self._entries), n=1, cutoff=0.5)
-            hint = f"，是不是想写 {near[0]!r}？" if near else "。"
-            raise ConfigError(
-                f"参数 {path}：不认识的{self.what} {name!r}{hint}"
-                f"可用的有：{'、'.join(sorted(self._entries))}",
-                path=path,
-            )
+            text = unknown_word(self.what, name, tuple(self))
+            raise ConfigError(f"参数 {path}：{text}", path=path)
         return found
 
     def __iter__(self) -> Iterator[str]:

@@ -19,24 +19,17 @@ from dipgate.core.errors import ConfigError
 from dipgate.core.params import Param, ParamTable
 from dipgate.core.policy import Policy, ZoneRule
 from dipgate.core.policy_checks import numbers_in, problems
-from dipgate.pregrouper.auxiliary import MODES, NO_MODE
-from dipgate.pregrouper.coefficients import AVERAGES
-from dipgate.pregrouper.deviation import FORMS, PAY_COST, REVIEW, FormInput
-from dipgate.pregrouper.expressions import GRAMMARS
+from dipgate.pregrouper.deviation import FORMS, FormInput
 from dipgate.pregrouper.formulas import parse_formula
 from dipgate.pregrouper.library import Library
-from dipgate.pregrouper.policy_check import check_policy
 from dipgate.pregrouper.policy_fit import doubtful, impossible
 from dipgate.pregrouper.policy_needs import rules_without
-from dipgate.pregrouper.price import BASES, FUND_SHARES, KINDS, PRICE_KEYS
-from dipgate.pregrouper.registry import Registry
 from dipgate.pregrouper.score_words import unheard_dimensions, wrong_words
 from dipgate.pregrouper.settling_month import month_formula
-from dipgate.pregrouper.settling_year import APPLIES_TO, BAND_FORMS, BandInput
+from dipgate.pregrouper.settling_year import BAND_FORMS, BandInput
 
 ERROR, WARNING = "error", "warning"
 ABOVE, BELOW = "略高", "略低"
-_NOT_A_FUNCTION = ("n/a", REVIEW, PAY_COST)
 _ONE = Decimal(1)
 _EPSILON = Decimal("0.000001")
 _SAMPLE_K = Decimal("0.9")
@@ -120,64 +113,21 @@ def _dotted(path: tuple[str | int, ...]) -> str:
 
 
 def _names(policy: Policy) -> Iterator[PolicyNote]:
-    """Words that no registry knows."""
-    yield from _refused(lambda: check_policy(policy), only="grouping.dx_keys/grouping.layers")
-    scoring, money = policy.scoring, policy.settlement
-    zones = scoring.deviation
-    asked: list[tuple[Registry[Any], tuple[str | None, ...], str]] = [
-        (GRAMMARS, (policy.grouping.op_expr.grammar,), "grouping.op_expr.grammar"),
-        (AVERAGES, (scoring.average_fee,), "scoring.average_fee"),
-        (FORMS, (zones.low.form,), "scoring.deviation.low.form"),
-        (FORMS, (zones.high.form,), "scoring.deviation.high.form"),
-        (FORMS, (zones.extreme.form,), "scoring.deviation.extreme.form"),
-        (FUND_SHARES, (money.fund_share,), "settlement.fund_share"),
-        (PRICE_KEYS, money.price_keys or (), "settlement.price_keys"),
-        (PRICE_KEYS, money.fallback_price_key or (), "settlement.fallback_price_key"),
-        *(
-            (BAND_FORMS, (band.pay.form,), f"settlement.year_end.bands[{place}].pay")
-            for place, band in enumerate(money.year_end.bands or ())
-        ),
-    ]
-    for registry, names, path in asked:
-        for name in names:
-            if name is not None and name not in _NOT_A_FUNCTION and name not in registry:
-                text = (
-                    f"本版本没有{registry.what} {name!r}；可用的有：{'、'.join(_words(registry))}"
-                )
-                yield PolicyNote(ERROR, path, text)
-    words = (
-        ("settlement.point_value.basis", money.point_value.basis, BASES),
-        ("settlement.fund_share_from", money.fund_share_from, ("pool", "case")),
-        ("auxiliary.mode", policy.auxiliary.mode, (*NO_MODE, *MODES)),
-    )
-    for path, word, known in words:
-        if word is not None and word not in known:
-            choices = "、".join(filter(None, known))
-            yield PolicyNote(ERROR, path, f"不认识 {word!r}；可用的有：{choices}")
-    for kind in money.point_value.kind or ():
-        if kind not in KINDS:
-            path = "settlement.point_value.kind"
-            yield PolicyNote(ERROR, path, f"不认识 {kind!r}；可用的有：{'、'.join(KINDS)}")
-    assess = money.year_end.assess
-    if assess is not None and assess.applies_to not in (None, "n/a", *APPLIES_TO):
-        path = "settlement.year_end.assess.applies_to"
-        known_words = "、".join(APPLIES_TO)
-        yield PolicyNote(ERROR, path, f"不认识 {assess.applies_to!r}；可用的有：{known_words}")
-    form = money.monthly.form
-    if form is not None:
-        yield from _refused(lambda: month_formula(form))
-    normal = scoring.normal.form
-    if normal is not None and normal not in FORMS:
-        yield from _normal_formula(normal)
+    """Words and formulas that nobody knows."""
     for path, text in wrong_words(policy):
         yield PolicyNote(ERROR, path, text)
+    form = policy.settlement.monthly.form
+    if form is not None:
+        try:
+            month_formula(form)
+        except ConfigError as error:
+            yield PolicyNote(ERROR, error.path, str(error))
+    normal = policy.scoring.normal.form
+    if normal is not None and normal not in FORMS:
+        yield from _normal_formula(normal)
     for name in unheard_dimensions(policy):
         text = f"辅助分型维度 {name!r} 在本版本不打标签"
         yield PolicyNote(WARNING, "auxiliary.dimensions", text)
-
-
-def _words(registry: Registry[Any]) -> tuple[str, ...]:
-    return (*registry, *(_NOT_A_FUNCTION if registry is FORMS else ()))
 
 
 def _normal_formula(text: str) -> Iterator[PolicyNote]:
@@ -192,15 +142,6 @@ def _normal_formula(text: str) -> Iterator[PolicyNote]:
             _NORMAL_FORM,
             f"本版本没有计分方式 {text!r}；公式里可用 initial、support、assess",
         )
-
-
-def _refused(check: Any, only: str = "") -> Iterator[PolicyNote]:
-    """The refusal of a check as a note; a parameter that is merely missing is no wrong word."""
-    try:
-        check()
-    except ConfigError as error:
-        if error.path not in only.split("/") or "没有写" not in str(error):
-            yield PolicyNote(ERROR, error.path, str(error))
 
 
 def _on(param: Param | None, day: date) -> Decimal | None:

@@ -1,8 +1,10 @@
-"""Words of a policy's auxiliary and scoring sections that nobody knows, found before a case is."""
+"""Words of a policy that nobody knows, found before a case is."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from operator import attrgetter
+from typing import Any
 
 from dipgate.core.errors import ConfigError
 from dipgate.core.grouping import Zone
@@ -11,11 +13,23 @@ from dipgate.core.policy import Policy
 from dipgate.pregrouper.add_ons import AFTER_K, BEFORE_K
 from dipgate.pregrouper.aux_factor import CHOICES
 from dipgate.pregrouper.aux_question import DIMENSIONS, LOCAL, SECONDARY
-from dipgate.pregrouper.coefficients import COMPOSITIONS
+from dipgate.pregrouper.auxiliary import MODES, NO_MODE
+from dipgate.pregrouper.coefficients import AVERAGES, COMPOSITIONS
 from dipgate.pregrouper.conditions import conditions_of, read_condition
-from dipgate.pregrouper.deviation import OPERATORS, PAY_COST
+from dipgate.pregrouper.deviation import FORMS, OPERATORS, PAY_COST, REVIEW
+from dipgate.pregrouper.expressions import GRAMMARS
+from dipgate.pregrouper.policy_check import (
+    ABSENT,
+    Key,
+    grouping_keys,
+    strange_positions,
+    strange_words,
+)
+from dipgate.pregrouper.price import BASES, FUND_SHARES, KINDS, PRICE_KEYS
+from dipgate.pregrouper.registry import Registry
 from dipgate.pregrouper.settling_bounds import FORBIDDEN
 from dipgate.pregrouper.settling_points import MEAN_OF_MEANS, WEIGHTED_TOTALS
+from dipgate.pregrouper.settling_year import APPLIES_TO, BAND_FORMS
 from dipgate.pregrouper.severity import (
     LADDER,
     SOURCES,
@@ -25,63 +39,78 @@ from dipgate.pregrouper.severity import (
 )
 from dipgate.pregrouper.zone_score import NET, TOTAL
 
-_ABSENT = "n/a"
+_NO_FORMULA = (ABSENT, REVIEW, PAY_COST)
+"""Words that stand where a form does."""
 
 
 def wrong_words(policy: Policy) -> Iterator[tuple[str, str]]:
-    """Path and sentence for each condition, name and ladder that scoring would not understand."""
+    """Path and sentence for each condition, name and ladder that nobody knows."""
+    yield from strange_words(grouping_keys(policy))
+    yield from strange_positions(policy)
     for path, text in conditions_of(policy):
         try:
             read_condition(text, path)
         except ConfigError as error:
             yield path, str(error).removeprefix(f"参数 {path}：")
-    rules, scoring = policy.auxiliary, policy.scoring
-    zones = tuple(zone.value for zone in Zone if zone.value)
-    words: list[tuple[str, str | None, tuple[str, ...]]] = [
-        ("auxiliary.choose", rules.choose, (*CHOICES, _ABSENT)),
-        ("auxiliary.severity_source", rules.severity_source, SOURCES),
-        (
-            "scoring.institution.composition",
-            scoring.institution.composition,
-            (*COMPOSITIONS, "base", _ABSENT),
-        ),
-        (
-            "scoring.institution.basic_groups",
-            scoring.institution.basic_groups,
-            ("none", "group_factor", "same", _ABSENT),
-        ),
-        ("scoring.fee_basis", scoring.fee_basis, (TOTAL, NET)),
-        ("scoring.rounding.mode", scoring.rounding.mode, tuple(ROUNDING)),
-        ("scoring.time_weight_mode", scoring.time_weight_mode, (MEAN_OF_MEANS, WEIGHTED_TOTALS)),
-        ("scoring.zero_score_group", scoring.zero_score_group, (PAY_COST,)),
-        (
-            "scoring.special_review.per_hospital_cap",
-            scoring.special_review.per_hospital_cap,
-            (FORBIDDEN, _ABSENT),
-        ),
-        *_zone_words(policy),
-        *(
-            (f"scoring.add_ons[{number}].apply", item.apply, (BEFORE_K, AFTER_K))
-            for number, item in enumerate(scoring.add_ons)
-        ),
-        *(
-            (f"scoring.case_rules[{number}].zone", rule.zone, zones)
-            for number, rule in enumerate(scoring.case_rules)
-        ),
-    ]
-    for path, word, known in words:
-        if word is not None and word not in known:
-            yield path, f"不认识 {word!r}；可用的有：{'、'.join(known)}"
+    yield from strange_words(_keys(policy))
     yield from _ladders(policy)
 
 
-def _zone_words(policy: Policy) -> Iterator[tuple[str, str | None, tuple[str, ...]]]:
-    for name in ("low", "high", "extreme"):
-        zone = getattr(policy.scoring.deviation, name)
-        path = f"scoring.deviation.{name}"
-        yield f"{path}.op", zone.op, (*OPERATORS, _ABSENT)
-        yield f"{path}.k", zone.k, ("after", "none", _ABSENT)
-        yield f"{path}.base", zone.base, ("one", "k", _ABSENT)
+def _keys(policy: Policy) -> Iterator[Key]:
+    """Every key outside the grouping section that takes words."""
+    for path, known in _WORDS:
+        yield Key(path, _said(policy, path), known)
+    for path, registry in _REGISTERED:
+        yield Key(path, _said(policy, path), (*registry, ABSENT), registry.what)
+    for zone in ("low", "high", "extreme"):
+        path = f"scoring.deviation.{zone}"
+        rule = getattr(policy.scoring.deviation, zone)
+        yield Key(f"{path}.op", (rule.op,), (*OPERATORS, ABSENT))
+        yield Key(f"{path}.k", (rule.k,), ("after", "none", ABSENT))
+        yield Key(f"{path}.base", (rule.base,), ("one", "k", ABSENT))
+        yield Key(f"{path}.form", (rule.form,), (*FORMS, *_NO_FORMULA), FORMS.what)
+    for number, item in enumerate(policy.scoring.add_ons):
+        yield Key(f"scoring.add_ons[{number}].apply", (item.apply,), (BEFORE_K, AFTER_K))
+    for number, rule in enumerate(policy.scoring.case_rules):
+        yield Key(f"scoring.case_rules[{number}].zone", (rule.zone,), _ZONES)
+    for number, band in enumerate(policy.settlement.year_end.bands or ()):
+        path = f"settlement.year_end.bands[{number}].pay"
+        yield Key(path, (band.pay.form,), tuple(BAND_FORMS), BAND_FORMS.what)
+    assess = policy.settlement.year_end.assess
+    if assess is not None:
+        path = "settlement.year_end.assess.applies_to"
+        yield Key(path, (assess.applies_to,), (*APPLIES_TO, ABSENT))
+
+
+def _said(policy: Policy, path: str) -> tuple[str | None, ...]:
+    """The words at a path: one, or those of a list."""
+    found = attrgetter(path)(policy)
+    return found if isinstance(found, tuple) else (found,)
+
+
+_ZONES = tuple(zone.value for zone in Zone if zone.value)
+_WORDS: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("auxiliary.mode", (*filter(None, NO_MODE), *MODES)),
+    ("auxiliary.choose", (*CHOICES, ABSENT)),
+    ("auxiliary.severity_source", SOURCES),
+    ("scoring.institution.composition", (*COMPOSITIONS, "base", ABSENT)),
+    ("scoring.institution.basic_groups", ("none", "group_factor", "same", ABSENT)),
+    ("scoring.fee_basis", (TOTAL, NET)),
+    ("scoring.rounding.mode", tuple(ROUNDING)),
+    ("scoring.time_weight_mode", (MEAN_OF_MEANS, WEIGHTED_TOTALS)),
+    ("scoring.zero_score_group", (PAY_COST,)),
+    ("scoring.special_review.per_hospital_cap", (FORBIDDEN, ABSENT)),
+    ("settlement.point_value.basis", BASES),
+    ("settlement.point_value.kind", KINDS),
+    ("settlement.fund_share_from", ("pool", "case")),
+)
+_REGISTERED: tuple[tuple[str, Registry[Any]], ...] = (
+    ("grouping.op_expr.grammar", GRAMMARS),
+    ("scoring.average_fee", AVERAGES),
+    ("settlement.fund_share", FUND_SHARES),
+    ("settlement.price_keys", PRICE_KEYS),
+    ("settlement.fallback_price_key", PRICE_KEYS),
+)
 
 
 def _ladders(policy: Policy) -> Iterator[tuple[str, str]]:

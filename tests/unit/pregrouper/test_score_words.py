@@ -60,6 +60,29 @@ def test_a_wrong_word_is_an_error_with_its_path(
     assert path in [note.path for note in notes if note.level == ERROR]
 
 
+def test_every_wrong_word_of_the_grouping_is_told_with_the_nearest_right_one(
+    make_policy: Make, make_library: Make
+) -> None:
+    """The compiler refuses the first in the same words."""
+    rules = make_policy(
+        grouping={"select": ["core_frist"], "bx_tie": "frist", "pre_any_position": ["x"]},
+        settlement={"price_keys": ["poool"]},
+    )
+    told = dict(wrong_words(rules))
+    assert set(told) == {
+        "grouping.select",
+        "grouping.bx_tie",
+        "grouping.pre_any_position",
+        "settlement.price_keys",
+    }
+    assert "是不是想写 'core_first'？" in told["grouping.select"]
+    assert "是不是想写 'first'？" in told["grouping.bx_tie"]
+    assert "是不是想写 'pool'？" in told["settlement.price_keys"]
+    with pytest.raises(ConfigError) as refused:
+        compile_library(make_library(), rules)
+    assert str(refused.value) == f"参数 grouping.select：{told['grouping.select']}"
+
+
 def test_published_policies_have_none() -> None:
     for policy in builtin_policies():
         assert list(wrong_words(policy)) == [], policy.policy.id
