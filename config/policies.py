@@ -176,10 +176,8 @@ def in_force_on(day: date, found: Iterable[FoundPolicy], area: str) -> tuple[Pol
     covering = [
         item for item in found if item.policy.policy.region.code == area and item.policy.covers(day)
     ]
-    over = {base for item in covering for base in item.extends}
-    covering = [item for item in covering if not _replaced(item, covering, over)]
     ordered = sorted(
-        covering,
+        not_replaced(covering),
         key=lambda item: item.policy.policy.effective_from or date.min,
         reverse=True,
     )
@@ -208,12 +206,13 @@ def overlap(later: FoundPolicy, earlier: FoundPolicy) -> str:
     )
 
 
-def _replaced(item: FoundPolicy, covering: Sequence[FoundPolicy], over: set[str]) -> bool:
-    """An overlay that starts on the same day stands in the place of what it extends."""
-    start = item.policy.policy.effective_from
-    return item.policy.policy.id in over and any(
-        item.policy.policy.id in other.extends and other.policy.policy.effective_from == start
-        for other in covering
+def not_replaced(found: Sequence[FoundPolicy]) -> tuple[FoundPolicy, ...]:
+    """Without those in whose place an overlay stands: one that starts on the same day."""
+    taken = {(base, item.policy.policy.effective_from) for item in found for base in item.extends}
+    return tuple(
+        item
+        for item in found
+        if (item.policy.policy.id, item.policy.policy.effective_from) not in taken
     )
 
 

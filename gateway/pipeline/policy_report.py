@@ -15,6 +15,7 @@ from dipgate.config.policies import (
     PolicyLayer,
     listed_policies,
     load_policy,
+    not_replaced,
     overlap,
     policy_layers,
     worked_cases,
@@ -74,9 +75,9 @@ def examine(
     policy = load_policy(id_or_path, state=state)
     day = day or _day_of(policy, today)
     library, problem = _library(policy, state, day)
-    notes = [*review(policy, day, library), *problem, *_periods(policy, state)]
-    notes += _bare_overlay(id_or_path, state, {note.path for note in notes})
     layers = policy_layers(id_or_path, state=state)
+    notes = [*review(policy, day, library), *problem, *_periods(policy, layers, state)]
+    notes += _bare_overlay(id_or_path, state, {note.path for note in notes})
     runs, not_run = _run_cases(id_or_path, library, state)
     return PolicyReport(
         policy=policy,
@@ -106,7 +107,14 @@ def _bare_overlay(id_or_path: str, state: Path | None, told: set[str]) -> Iterat
 
 
 def _place(path: str, layers: Sequence[PolicyLayer]) -> str:
-    """The file that says something at the path, or nearest above it, and the line."""
+    """The file that says something at the path, or nearest above it, and the line.
+
+    A period is the policy's own to change, wherever it is inherited from.
+    """
+    if path == _PERIOD:
+        own = layers[0].document
+        line = own.line_of(("policy", "effective_from"))
+        return own.file if line is None else f"{own.file} 第{line}行"
     parts = tuple(
         int(part) if part.isdigit() and bracket else part
         for bracket, part in ((item[0] == "[", item.strip("[]")) for item in _PART.findall(path))
@@ -162,7 +170,9 @@ def _library(
         return None, (PolicyNote(WARNING, path, f"用不了目录 {named}：{error}"),)
 
 
-def _periods(policy: Policy, state: Path | None) -> Iterator[PolicyNote]:
+def _periods(
+    policy: Policy, layers: Sequence[PolicyLayer], state: Path | None
+) -> Iterator[PolicyNote]:
     """How the policy stands beside the other policies of its area."""
     area, name = policy.policy.region.code, policy.policy.id
     if policy.policy.effective_from is None:
@@ -177,13 +187,14 @@ def _periods(policy: Policy, state: Path | None) -> Iterator[PolicyNote]:
         for item in readable
         if item.policy.policy.region.code == area and item.policy.policy.id != name
     ]
-    here = FoundPolicy(policy, own=True, extends=_below(name, state))
+    below = tuple(layer.extends for layer in layers if layer.extends)
+    here = FoundPolicy(policy, own=True, extends=below)
     placed = [item for item in (*others, here) if item.policy.policy.effective_from is not None]
     placed.sort(key=lambda item: item.policy.policy.effective_from or date.min)
-    for earlier, later in pairwise(placed):
+    for earlier, later in pairwise(not_replaced(placed)):
         if here not in (earlier, later):
             continue
-        problem = "" if _stands_for(here, earlier, later) else overlap(later, earlier)
+        problem = overlap(later, earlier)
         if problem:
             yield PolicyNote(ERROR, _PERIOD, f"地区 {area} {problem}")
             continue
@@ -203,16 +214,3 @@ def _covering(placed: Sequence[FoundPolicy], day: date) -> str:
     """The policy that holds on a day behind another's end: perhaps what that one extends."""
     found = [item.policy.policy.id for item in placed if item.policy.covers(day)]
     return found[-1] if found else ""
-
-
-def _below(name: str, state: Path | None) -> tuple[str, ...]:
-    for item in listed_policies(state)[0]:
-        if item.policy.policy.id == name:
-            return item.extends
-    return ()
-
-
-def _stands_for(here: FoundPolicy, earlier: FoundPolicy, later: FoundPolicy) -> bool:
-    """An overlay of the same first day replaces its base: no overlap."""
-    other = later if here is earlier else earlier
-    return other.policy.policy.id in here.extends or here.policy.policy.id in other.extends

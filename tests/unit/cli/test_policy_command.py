@@ -223,6 +223,34 @@ def test_check_tells_overlaps_and_gaps(checked: Callable[..., Any], state: Path)
     assert any("有效期重叠" in text and "three" in text for text in texts(found, "error"))
 
 
+@pytest.mark.parametrize("dates", ["", ", effective_from: 2025-07-01, effective_to: 2026-12-31"])
+def test_an_overlay_is_checked_alike_wherever_it_lies(
+    checked: Callable[..., Any], state: Path, tmp_path: Path, dates: str
+) -> None:
+    text = f"extends: sample_2025\npolicy: {{id: mine{dates}}}\n"
+    outside = tmp_path / "mine.yaml"
+    outside.write_text(text, encoding="utf-8")
+    apart = checked(outside)
+    (state / "policies").mkdir(exist_ok=True)
+    (state / "policies" / "mine.yaml").write_text(text, encoding="utf-8")
+    assert checked("mine") == apart
+    assert not texts(apart, "error")
+
+
+def test_a_period_that_overlaps_is_the_files_own(
+    checked: Callable[..., Any], state: Path, tmp_path: Path
+) -> None:
+    for place in (tmp_path, state / "policies"):
+        place.mkdir(exist_ok=True)
+        name = "one" if place == tmp_path else "two"
+        text = f"extends: sample_2025\npolicy: {{id: {name}}}\n"
+        (place / f"{name}.yaml").write_text(text, encoding="utf-8")
+    found = checked(tmp_path / "one.yaml", code=1)
+    (note,) = [note for note in found["notes"] if note["level"] == "error"]
+    assert "有两份同日生效的政策：one 和 two" in note["text"]
+    assert note["place"] == "one.yaml 第2行"
+
+
 def test_check_says_that_an_undated_policy_is_used_by_name_only(
     checked: Callable[..., Any], state: Path
 ) -> None:
