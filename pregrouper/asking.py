@@ -154,7 +154,10 @@ class Asker:
         if not self.tracing:
             return
         shown = format(value, "f") if isinstance(value, Decimal) else str(value)
-        self.steps.append(Step(step, text, self._evidence(ref), shown))
+        found = Step(step, text, self._evidence(ref), shown)
+        if found not in self.steps:
+            # K may be asked for twice: for the average that a fee is compared with, and the score.
+            self.steps.append(found)
 
     def number(self, param: Param | None, path: str, *, why: str = "") -> Decimal | None:
         """The number on the day of the case; None and remembered when it is not there.

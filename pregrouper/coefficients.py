@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from decimal import Decimal
 
+from dipgate.core.money import shown
 from dipgate.core.params import Param, ParamTable
 from dipgate.pregrouper.asking import Asker
 from dipgate.pregrouper.registry import Registry
@@ -204,13 +205,26 @@ def group_average(ask: Asker, base: Decimal) -> Decimal | None:
     price = ask.policy.scoring.simulated_price
     if mean is None and ask.result.average_fee is None and price is not None:
         value = ask.number(price, "scoring.simulated_price", why="模拟点值")
-        mean = None if value is None else base * value
+        mean = _product(ask, ("病种分值", base), ("模拟点值", value))
     elif mean is None:
         mean = _mean(ask)
     if mean is None or not ask.policy.scoring.average_fee_factor:
         return mean
-    factor = _factor(ask)
-    return None if factor is None else mean * factor
+    return _product(ask, ("病种平均费用", mean), ("平均费用系数", _factor(ask)))
+
+
+def _product(ask: Asker, *factors: tuple[str, Decimal | None]) -> Decimal | None:
+    """An average that is worked out, with the step that says how; None where a part is unknown."""
+    average = ONE
+    for _, value in factors:
+        if value is None:
+            return None
+        average *= value
+    if ask.tracing:
+        said = " × ".join(f"{name} {shown(value)}" for name, value in factors if value is not None)
+        text = f"平均费用 = {said} = {shown(average)} 元"
+        ask.step("average", text, "scoring.average_fee", average)
+    return average
 
 
 def _mean_of_label(ask: Asker) -> Decimal | None:
@@ -247,8 +261,7 @@ def same_level_previous_year(ask: Asker, base: Decimal) -> Decimal | None:  # no
         code = ask.result.group_code or ask.unsaid("group_code")
         ask.lack(f"scoring.average_fee_table.{level}.{code}")
         return None
-    mean, factor = _mean(ask), _factor(ask)
-    return None if mean is None or factor is None else mean * factor
+    return _product(ask, ("病种平均费用", _mean(ask)), ("平均费用系数", _factor(ask)))
 
 
 @AVERAGES.add("score_x_factor")
@@ -259,8 +272,7 @@ def score_times_factor(ask: Asker, base: Decimal) -> Decimal | None:
     if found is not None:
         path = f"scoring.average_fee_table.{ask.level}.{ask.result.group_code}"
         return ask.number(found, path, why="清算平均费用")
-    factor = _factor(ask)
-    return None if factor is None else base * factor
+    return _product(ask, ("病种分值", base), ("平均费用系数", _factor(ask)))
 
 
 @AVERAGES.add("payment_standard")
@@ -268,7 +280,7 @@ def payment_standard(ask: Asker, base: Decimal) -> Decimal | None:
     """The level's own standard: base score × K × budget point value."""
     value = budget_value(ask)
     k = institution_coefficient(ask)
-    return None if value is None or k is None else base * k * value
+    return _product(ask, ("病种分值", base), ("机构系数", k), ("预算点值", value))
 
 
 def budget_value(ask: Asker) -> Decimal | None:

@@ -12,7 +12,7 @@ from decimal import Context, Decimal, localcontext
 
 from dipgate.core.case import Case
 from dipgate.core.grouping import GroupResult, GroupStatus, ScoreResult, ScoreStatus, Zone
-from dipgate.core.grouping_words import GROUP_WORDS
+from dipgate.core.grouping_words import GROUP_WORDS, ZONE_WORDS
 from dipgate.core.money import Fen, rounded, shown, yuan_decimal, yuan_text
 from dipgate.core.policy import Policy, ZoneRule
 from dipgate.pregrouper.add_ons import (
@@ -28,7 +28,7 @@ from dipgate.pregrouper.aux_factor import auxiliary_factor
 from dipgate.pregrouper.coefficients import average_fee, budget_value, institution_coefficient
 from dipgate.pregrouper.deviation import PAY_COST, REVIEW, unknown_edges, zone_of
 from dipgate.pregrouper.price import fund_amount, point_value
-from dipgate.pregrouper.zone_score import Amounts, Parts, quiet_k, scored_fee, zone_score
+from dipgate.pregrouper.zone_score import Amounts, Parts, scored_fee, unused_k, zone_score
 
 DISTANCE = "distance"
 PRECISION = 60
@@ -96,7 +96,7 @@ def _result(ask: Asker, found: _Money) -> ScoreResult:
         fund_share=found.share,
         amount=None if ask.missing else found.amount,
         not_configured=tuple(ask.missing),
-        warnings=tuple(ask.warnings),
+        warnings=tuple(dict.fromkeys(ask.warnings)),
         trace=tuple(ask.steps),
     )
 
@@ -219,17 +219,23 @@ def _extras(ask: Asker, found: _Money) -> tuple[str, ...]:
     """Case rules and add-ons into `found`; what the add-ons lack, if they are needed."""
     rules = ask.policy.scoring
     if not rules.case_rules and not rules.add_ons and ask.result.tcm is None:
+        _conclude(ask, found.zone)
         return ()
     facts = facts_of(ask, found.ratio)
     found.zone = ruled_zone(ask, found.zone, facts, found.extras)
+    _conclude(ask, found.zone)
     return ask.attempt(lambda one: add_ons(one, found.zone, facts, found.extras))[1]
+
+
+def _conclude(ask: Asker, zone: Zone) -> None:
+    ask.step("zone", f"费用区间：{ZONE_WORDS[zone]}", "scoring.deviation", zone.value)
 
 
 def _without_score(ask: Asker, found: _Money, form: str | None, path: str) -> ScoreStatus:
     if form == PAY_COST:
         return _pay_cost(ask, found, f"{path}.form")
     ask.step("review", "费用偏差病例，走特例单议，不直接计分", f"{path}.form", REVIEW)
-    found.k = quiet_k(ask)
+    found.k = unused_k(ask, path)
     return ScoreStatus.NOT_CONFIGURED if ask.missing else ScoreStatus.REVIEW
 
 

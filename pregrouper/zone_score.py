@@ -81,6 +81,14 @@ def quiet_k(ask: Asker) -> Decimal | None:
     return found
 
 
+def unused_k(ask: Asker, path: str) -> Decimal | None:
+    """K for display, with a step that says that the score does without it."""
+    found = quiet_k(ask)
+    if found is not None:
+        ask.step("institution", "本区间计分不用机构系数", path)
+    return found
+
+
 def zone_score(
     ask: Asker, parts: Parts, name: str | None, zone: ZoneRule, path: str, amounts: Amounts
 ) -> Decimal | None:
@@ -94,7 +102,7 @@ def zone_score(
     outside = "average_fee" in ask.used
     cancels = outside and name == RATIO_STD
     uses_k = (form.needs_k and not cancels) or multiplied or in_base
-    parts.k = institution_coefficient(ask) if uses_k else quiet_k(ask)
+    parts.k = institution_coefficient(ask) if uses_k else unused_k(ask, path)
     factor = _factor(ask, form, zone, path)
     extra = _extra(ask, formula, path)
     if (uses_k and parts.k is None) or factor is None or extra is None:

@@ -86,6 +86,7 @@ PATH_WORDS: Mapping[str, str] = MappingProxyType(
         "scoring.add_ons": "政策 · 加成",
         "scoring.average_fee": "政策 · 平均费用",
         "scoring.average_fee_factor": "政策 · 平均费用系数",
+        "scoring.deviation": "政策 · 费用区间",
         "scoring.deviation.extreme": f"政策 · {ZONE_WORDS[Zone.EXTREME]}",
         "scoring.deviation.high": f"政策 · {ZONE_WORDS[Zone.HIGH]}",
         "scoring.deviation.low": f"政策 · {ZONE_WORDS[Zone.LOW]}",

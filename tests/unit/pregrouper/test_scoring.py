@@ -492,3 +492,41 @@ def test_what_the_case_does_not_say_is_named_as_its_own(
 
 def test_a_level_that_nobody_said_is_what_is_missing(run: Callable[..., ScoreResult]) -> None:
     assert run("1000.00", level="").not_configured == ("case.level",)
+
+
+STANDARD = {"average_fee": "payment_standard"}
+BUDGET = {"point_value": {"budget": {"职工": "8"}}}
+
+
+@pytest.mark.parametrize(
+    ("scoring", "settlement", "said"),
+    [
+        (STANDARD, BUDGET, "平均费用 = 病种分值 100 × 机构系数 1.1 × 预算点值 8 = 880 元"),
+        (
+            {"average_fee_factor": {"3": "1.05"}},
+            {},
+            "平均费用 = 病种平均费用 1000 × 平均费用系数 1.05 = 1050 元",
+        ),
+        (
+            {"average_fee": "score_x_factor", "average_fee_factor": {"3": "9.5"}},
+            {},
+            "平均费用 = 病种分值 100 × 平均费用系数 9.5 = 950 元",
+        ),
+    ],
+)
+def test_an_average_that_was_worked_out_says_how(
+    run: Make, scoring: dict[str, Any], settlement: dict[str, Any], said: str
+) -> None:
+    trace = run("1000.00", scoring=scoring, settlement=settlement).trace
+    worked_out = [step for step in trace if step.text == said]
+    assert [step.step for step in worked_out] == ["average"]
+    divisor = said.removesuffix(" 元").rpartition(" ")[2]
+    assert any(f"÷ {divisor} = " in step.text for step in trace if step.step == "ratio")
+    assert len(trace) == len(set(trace))
+    assert [step.text for step in trace if step.step == "zone"][-1] == "费用区间：正常"
+
+
+def test_a_zone_without_k_says_that_k_is_not_used(run: Make) -> None:
+    texts = [step.text for step in run("9000.00").trace]
+    assert texts.index("费用区间：超高倍率") < texts.index("本区间计分不用机构系数")
+    assert "本区间计分不用机构系数" not in [step.text for step in run("1000.00").trace]
