@@ -131,6 +131,13 @@ class SettleAsk:
         self.step("parameter", f"{why or path} = {plain(value)}{quoted}", path, value)
         return value
 
+    def bound(self, param: Param | None, path: str) -> Decimal | None:
+        """A number that may be `n/a`; None then, and None and remembered when it is unknown."""
+        value = None if param is None else param.on(self.day)
+        if value is None and (param is None or not param.absent):
+            self.lack(path)
+        return value
+
     def text(self, value: str | None, path: str) -> str | None:
         if value is None:
             self.lack(path)

@@ -108,6 +108,7 @@ def settle_month(ask: SettleAsk) -> tuple[Fen | None, Fen | None]:
         return None, None
     formula = month_formula(form)
     values = {name: NAMES[name](ask) for name in formula.names}
+    share = ask.bound(rules.deposit, _DEPOSIT)
     known = {name: value for name, value in values.items() if value is not None}
     if ask.missing or len(known) < len(values):
         return None, None
@@ -123,7 +124,7 @@ def settle_month(ask: SettleAsk) -> tuple[Fen | None, Fen | None]:
     payable = ask.fen(ask.not_below_zero(yuan))
     if payable is not None:
         ask.step("payable", f"月度拨付 {yuan_text(payable)} 元", FORM, yuan_text(payable))
-    return payable, _deposit_of(ask, max(whole, _NONE))
+    return payable, None if share is None else _deposit_of(ask, max(whole, _NONE), share)
 
 
 def prepayment(ask: SettleAsk) -> Fen | None:
@@ -141,12 +142,8 @@ def prepayment(ask: SettleAsk) -> Fen | None:
     return ask.fen(yuan)
 
 
-def _deposit_of(ask: SettleAsk, whole: Decimal) -> Fen | None:
-    """The deposit kept back, shown only where the policy has one: the payable does not need it."""
+def _deposit_of(ask: SettleAsk, whole: Decimal, share: Decimal) -> Fen | None:
     rules = ask.policy.settlement.monthly
-    share = rules.deposit.on(ask.day) if rules.deposit is not None else None
-    if share is None:
-        return None
     cap = rules.deposit_cap_2025.on(ask.day) if rules.deposit_cap_2025 is not None else None
     if cap is not None and share > cap and ask.day.year >= _CAP_YEAR:
         ask.step("deposit", f"保证金比例 {plain(share)} 超过上限，按 {plain(cap)}", _CAP, cap)

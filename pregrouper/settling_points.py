@@ -330,9 +330,7 @@ def _elastic_worth(ask: SettleAsk, score: Decimal) -> tuple[Decimal | None, Deci
     spec = ask.policy.settlement.point_value
     fixed = point_value_quietly(ask)
     share = _increment_share(ask)
-    if spec.increment_cap is None:
-        ask.lack("settlement.point_value.increment_cap")
-    cap = spec.increment_cap.on(ask.day) if spec.increment_cap is not None else None
+    cap = ask.bound(spec.increment_cap, "settlement.point_value.increment_cap")
     whole = _grossed_up(ask)
     own_base = ask.need("base_score", "基础分值")
     pool = ask.take("pool_score", "全池分值")

@@ -75,8 +75,10 @@ def band_at(bands: Sequence[Band], billed: Decimal, payable: Decimal, ask: Settl
     Compared without dividing, so a payable of nought with something billed lies above every bound.
     """
     for place, band in enumerate(bands):
-        low = band.lo.on(ask.day) if band.lo is not None else None
-        high = band.hi.on(ask.day) if band.hi is not None else None
+        low, high = (
+            None if edge is None else ask.bound(edge, f"{_BANDS}[{place}].{name}")
+            for name, edge in (("lo", band.lo), ("hi", band.hi))
+        )
         if low is not None and billed < low * payable:
             continue
         if high is not None and billed >= high * payable and (payable or billed):

@@ -26,10 +26,11 @@ DEDUCT = "(points * rate - patient_paid) * ratio - audit"
 
 @pytest.fixture
 def run(make_policy: Callable[..., Any]) -> Callable[..., Settled]:
-    """`run({"month": …, …}, monthly={…})`: pool 职工, V 10, g 0.7, unless said otherwise."""
+    """`run({"month": …, …}, monthly={…})`: pool 职工, V 10, g 0.7, no deposit, unless said."""
 
     def go(line: dict[str, Any], **settlement: Any) -> Settled:
-        policy = make_policy(settlement={"year_end": YEAR} | settlement)
+        monthly = {"deposit": "n/a"} | settlement.pop("monthly", {})
+        policy = make_policy(settlement={"year_end": YEAR, "monthly": monthly} | settlement)
         return settle(SettleInput.model_validate({"pool": "职工"} | line), policy)
 
     return go
@@ -67,7 +68,30 @@ def test_deposit_is_not_one_minus_ratio(run: Callable[..., Settled]) -> None:
     assert (found.payable, found.deposit) == (630000, 35000)
     capped = run(month(self_pay="3000"), monthly=rules | {"deposit_cap_2025": "0.03"})
     assert capped.deposit == 21000
-    assert run(month(self_pay="3000"), monthly=rules | {"deposit": None}).deposit is None
+    none = run(month(self_pay="3000"), monthly=rules | {"deposit": "n/a"})
+    assert (none.status, none.payable, none.deposit) == ("SETTLED", 630000, None)
+
+
+@pytest.mark.parametrize("deposit", [None, {"values": {"2025-04-01": "0.05"}}])
+def test_an_unknown_deposit_is_named(run: Callable[..., Settled], deposit: Any) -> None:
+    rules = {"form": DEDUCT, "ratio": "0.9", "deposit": deposit}
+    found = run(month(self_pay="3000"), monthly=rules)
+    assert (found.status, found.payable, found.deposit) == ("NOT_CONFIGURED", None, None)
+    assert found.not_configured == ("settlement.monthly.deposit",)
+
+
+def test_bounds_that_are_dated_later_are_unknown_and_not_open(run: Callable[..., Settled]) -> None:
+    later = {"values": {"2026-01-01": "1.5"}}
+    bands = [
+        {"lo": None, "hi": later, "pay": "payable"},
+        {"lo": later, "hi": None, "pay": {"billed_plus_share": "0.5"}},
+    ]
+    found = run(year(billed_fund="9000"), year_end=YEAR | {"bands": bands})
+    assert found.payable is None
+    assert "settlement.year_end.bands[0].hi" in found.not_configured
+    line = year(base_score="800", fund="7000", pool_score="5000", pool_base_score="4000")
+    elastic_later = run(line, point_value=ELASTIC | {"increment_cap": later})
+    assert elastic_later.not_configured == ("settlement.point_value.increment_cap",)
 
 
 def test_a_month_never_pays_below_zero_unless_the_policy_says(run: Callable[..., Settled]) -> None:
@@ -406,7 +430,7 @@ def test_closed_years_give_a_months_value_only_with_a_reading(
         {"pool": "职工"}
         | month(closed_years=[{"total_fee": "1100", "total_score": "100"}], point_value=None)
     )
-    monthly = {"form": "points * rate * ratio", "ratio": "1"}
+    monthly = {"form": "points * rate * ratio", "ratio": "1", "deposit": "n/a"}
     unknown = settle(line, make_policy(settlement={"monthly": monthly}))
     assert unknown.not_configured == ("scoring.time_weights", "scoring.time_weight_mode")
     known = make_policy(
@@ -430,7 +454,7 @@ def test_listed_cases_are_trimmed_as_the_policy_says(make_policy: Callable[..., 
     cases = [["1", "1"], ["100", "10"], ["110", "10"], ["9000", "10"]]
     line = SettleInput.model_validate({"pool": "职工"} | month(closed_years=[{"cases": cases}]))
     weights = {"time_weights": ["1", "2", "7"], "time_weight_mode": "weighted_totals"}
-    monthly = {"form": "points * rate * ratio", "ratio": "1"}
+    monthly = {"form": "points * rate * ratio", "ratio": "1", "deposit": "n/a"}
 
     def paid(trim: dict[str, str] | None) -> Settled:
         money = {"monthly": monthly, "point_value": {"trim": trim}}
