@@ -15,7 +15,6 @@ from collections.abc import Iterable, Iterator
 from decimal import Decimal
 
 from dipgate.core.grouping import GroupResult, ScoreResult
-from dipgate.core.money import yuan_decimal
 from dipgate.pregrouper.attribution_group import base_causes, group_causes
 from dipgate.pregrouper.attribution_money import (
     audit_note,
@@ -31,6 +30,7 @@ from dipgate.pregrouper.attribution_side import (
     Editions,
     Known,
     OurSide,
+    divisor_of,
     editions_of,
 )
 from dipgate.pregrouper.differences import (
@@ -155,9 +155,10 @@ def _as_printed(trial: Trial, found: ScoreResult, ours: ScoreResult, theirs: Bur
     """K, average fee and ratio that the bureau prints must be those of the trial."""
     if theirs.coefficient is not None and found.institution_coefficient != theirs.coefficient:
         return False
-    fee = trial.side.case.fee
-    if theirs.average_fee is not None and found.ratio and fee is not None:
-        average = yuan_decimal(fee) / found.ratio
+    # A ratio that was rounded first is still one by our own average fee.
+    by_average = ours if trial.field == "ratio" else found
+    average = divisor_of(trial.side.case, trial.group, by_average, trial.side.policy)
+    if theirs.average_fee is not None and average is not None:
         if abs(average - theirs.average_fee) > _LAST_FEN:
             return False
     if theirs.ratio is not None and found.ratio is not None:

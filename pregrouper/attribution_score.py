@@ -21,7 +21,14 @@ from dipgate.core.money import ROUNDING, rounded
 from dipgate.core.params import Param
 from dipgate.core.policy import Policy
 from dipgate.pregrouper.asking import LEVEL, NATIONAL_POOLS, marked
-from dipgate.pregrouper.attribution_side import Cell, OurSide, cells, level_word, one_cell
+from dipgate.pregrouper.attribution_side import (
+    Cell,
+    OurSide,
+    cells,
+    divisor_of,
+    level_word,
+    one_cell,
+)
 from dipgate.pregrouper.deviation import FORM_WORDS
 from dipgate.pregrouper.differences import BureauResult, Reason, plain
 from dipgate.pregrouper.scoring import PRECISION
@@ -38,6 +45,7 @@ _LABEL_KEYS = 3
 _FAR = 5
 EVERY_GROUP = "*"
 _LEAST_K, _MOST_K, _STEP = Decimal("0.05"), Decimal(5), Decimal("0.01")
+_PRINTED = "平台的结果里所列"
 _NO_DIRECTORY = (None, "none", "n/a")
 
 
@@ -67,8 +75,8 @@ def score_trials(
     yield from _labels(side, group, ours)
     yield from pool_swaps(side, group)
     yield from _zones(side, group, ours)
-    yield from _coefficients(side, group, ours)
-    yield from _averages(side, group, ours)
+    yield from _coefficients(side, group, ours, theirs)
+    yield from _averages(side, group, ours, theirs)
     yield from _levels(side, group)
 
 
@@ -78,7 +86,7 @@ def solved_score_trials(
     """Numbers that stand in no table of ours: tried when none that does explains everything."""
     if theirs.settled_score is not None:
         yield from _solved_coefficient(side, group, ours, theirs.settled_score)
-        yield from _solved_average(side, group, ours, theirs.settled_score)
+        yield from _solved_average(side, group, ours, theirs, theirs.settled_score)
 
 
 def rounding_words(places: int | None, mode: str | None) -> str:
@@ -227,7 +235,9 @@ def with_coefficient(side: OurSide, k: Decimal) -> OurSide:
     )
 
 
-def _coefficients(side: OurSide, group: GroupResult, ours: ScoreResult) -> Iterator[Trial]:
+def _coefficients(
+    side: OurSide, group: GroupResult, ours: ScoreResult, theirs: BureauResult
+) -> Iterator[Trial]:
     rules = side.policy.scoring.institution
     mine = ours.institution_coefficient
     shown = plain(mine)
@@ -245,6 +255,10 @@ def _coefficients(side: OurSide, group: GroupResult, ours: ScoreResult) -> Itera
         other = with_coefficient(side, cell.value)
         note = f"政策表 {cell.place}" if cell in rows else "像是不乘机构系数"
         yield Trial(Reason.COEFFICIENT, "k", shown, plain(cell.value), note, other, group)
+    printed = theirs.coefficient
+    if printed is not None and printed not in seen:
+        other = with_coefficient(side, printed)
+        yield Trial(Reason.COEFFICIENT, "k", shown, plain(printed), _PRINTED, other, group)
 
 
 def with_average(
@@ -259,14 +273,20 @@ def with_average(
     return other, structs.replace(group, level_fees=())
 
 
-def _averages(side: OurSide, group: GroupResult, ours: ScoreResult) -> Iterator[Trial]:
-    mine = _average(side, ours)
+def _averages(
+    side: OurSide, group: GroupResult, ours: ScoreResult, theirs: BureauResult
+) -> Iterator[Trial]:
+    """What our tables know, so that its place is named; then what the platform itself prints."""
+    mine = divisor_of(side.case, group, ours, side.policy)
     seen = {mine}
     for average, note in _known_averages(side, group):
         if average in seen or not _plausible(average, mine):
             continue
         seen.add(average)
         yield _average_trial(side, group, mine, average, note)
+    printed = theirs.average_fee
+    if printed is not None and printed > 0 and printed not in seen:
+        yield _average_trial(side, group, mine, printed, _PRINTED)
 
 
 def _plausible(average: Decimal, mine: Decimal | None) -> bool:
@@ -284,14 +304,6 @@ def _average_trial(
 
 def _yuan(value: Decimal | None) -> str:
     return "" if value is None else plain(rounded(value, 2, "half_up"))
-
-
-def _average(side: OurSide, ours: ScoreResult) -> Decimal | None:
-    if not ours.ratio or not side.case.fee:
-        return None
-    with localcontext(Context(prec=PRECISION)):
-        # The quotient of a quotient: the last digits are not the table's.
-        return rounded(Decimal(side.case.fee) / 100 / ours.ratio, 10, "half_even")
 
 
 def _known_averages(side: OurSide, group: GroupResult) -> Iterator[tuple[Decimal, str]]:
@@ -388,10 +400,14 @@ def _at_full_length(side: OurSide) -> OurSide:
 
 
 def _solved_average(
-    side: OurSide, group: GroupResult, ours: ScoreResult, wanted: Decimal
+    side: OurSide,
+    group: GroupResult,
+    ours: ScoreResult,
+    theirs: BureauResult,
+    wanted: Decimal,
 ) -> Iterator[Trial]:
     """The average fee, in whole fen, that gives their score in the low or the high zone."""
-    mine = _average(side, ours)
+    mine = divisor_of(side.case, group, ours, side.policy)
     if mine is None:
         return
     for zone in (Zone.LOW, Zone.HIGH):
@@ -401,6 +417,8 @@ def _solved_average(
         for cent in (Decimal(0), Decimal("0.01"), Decimal("-0.01")):
             average = rounded(exact, 2, "half_up") + cent
             note = "由平台的分值推算；政策和目录里没有这个数"
+            if theirs.average_fee is not None:
+                note = f"{_PRINTED}的是 {plain(theirs.average_fee)}，末位按其分值"
             yield _average_trial(side, group, mine, average, note)
 
 

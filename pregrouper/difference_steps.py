@@ -12,7 +12,7 @@ from enum import StrEnum
 
 from dipgate.core.grouping import GroupResult, ScoreResult
 from dipgate.core.grouping_words import ZONE_WORDS
-from dipgate.core.money import Fen, yuan_text
+from dipgate.core.money import Fen, rounded, yuan_text
 from dipgate.pregrouper.differences import BureauResult, Difference, Reason
 
 NOT_RETURNED = "不返回"
@@ -81,10 +81,14 @@ def difference_steps(
     theirs: BureauResult,
     difference: Difference,
     *,
+    divisor: Decimal | None,
     expected: Fen | None,
     settled: Fen | None,
 ) -> tuple[DiffStep, ...]:
-    """The steps of one list in the order of the clause; none when the two are alike."""
+    """The steps of one list in the order of the clause; none when the two are alike.
+
+    `divisor` is the average fee that our ratio was worked out with (`divisor_of`).
+    """
     place = _place(difference, theirs, score)
     if place is None:
         return ()
@@ -92,7 +96,8 @@ def difference_steps(
         ("group", "病种组", group.group_code or "未入组", _their_group(theirs)),
         ("base", "基准分值", _text(group.base_score), _text(theirs.base_score)),
         ("auxiliary", "辅助分型", *_labels(score, theirs)),
-        ("average", "次均费用", _text(group.average_fee), _text(theirs.average_fee)),
+        ("mean", "目录的次均费用", _other_mean(group, divisor), ""),
+        ("average", "次均费用", _yuan(divisor), _text(theirs.average_fee)),
         ("zone", "偏差区间", _our_zone(score), ZONE_WORDS[theirs.zone] if theirs.zone else ""),
         ("k", "机构系数", _text(score.institution_coefficient), _text(theirs.coefficient)),
         ("score", "最终分值", _text(score.score), _text(theirs.settled_score)),
@@ -161,6 +166,16 @@ def _labels(score: ScoreResult, theirs: BureauResult) -> tuple[str, str]:
 
 def _their_group(theirs: BureauResult) -> str:
     return theirs.group_code or ("未入组" if theirs.grouped is False else "")
+
+
+def _other_mean(group: GroupResult, divisor: Decimal | None) -> str:
+    """The library's mean, where the ratio was worked out with another average fee or with none."""
+    mean = _yuan(group.average_fee)
+    return "" if mean == _yuan(divisor) else mean
+
+
+def _yuan(value: Decimal | None) -> str:
+    return "" if value is None else _text(rounded(value, 2, "half_up"))
 
 
 def _our_zone(score: ScoreResult) -> str:

@@ -18,6 +18,7 @@ from dipgate.pipeline.desk import Desk
 from dipgate.pipeline.judge_stage import Priced, price
 from dipgate.pipeline.why import Both, Sides, explain, their_money
 from dipgate.pregrouper.attribution import OurSide
+from dipgate.pregrouper.attribution_side import divisor_of
 from dipgate.pregrouper.difference_steps import DiffStep, cause_steps, difference_steps
 from dipgate.pregrouper.differences import BureauResult, Difference, Reason, first_difference
 from dipgate.security.eventlog import log
@@ -209,7 +210,15 @@ def _one(item: _Ours, difference: Difference) -> Reconciled:
         their_score=theirs.settled_score,
         steps=(
             *difference_steps(
-                ours.group, ours.score, theirs, difference, expected=expected, settled=settled
+                ours.group,
+                ours.score,
+                theirs,
+                difference,
+                divisor=divisor_of(item.case, ours.group, ours.score, item.policy)
+                if item.policy is not None
+                else None,
+                expected=expected,
+                settled=settled,
             ),
             *cause_steps(difference),
         ),

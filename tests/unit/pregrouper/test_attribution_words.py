@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from dipgate.core.case import Case
 from dipgate.core.grouping import GroupResult, ScoreResult, Zone
@@ -17,6 +18,8 @@ from dipgate.core.policy import Policy
 from dipgate.core.reference import CodeMap, MapEntry, Reference
 from dipgate.pregrouper import compile_library
 from dipgate.pregrouper.attribution import OurSide, editions_of, known_from, why
+from dipgate.pregrouper.attribution_score import with_average
+from dipgate.pregrouper.attribution_side import divisor_of
 from dipgate.pregrouper.difference_steps import Mark, cause_steps, difference_steps
 from dipgate.pregrouper.differences import BureauResult, Difference, Reason
 
@@ -194,6 +197,49 @@ def test_any_answer_of_the_bureau_has_one_first_difference(
     row = theirs(grouped, scored, settled_score=settled, payable=payable)
     found = why(side, grouped, scored, row)
     assert isinstance(found, Difference)
-    steps = difference_steps(grouped, scored, row, found, expected=scored.amount, settled=payable)
+    steps = difference_steps(
+        grouped, scored, row, found, divisor=None, expected=scored.amount, settled=payable
+    )
     marked = [step for step in steps if step.mark is Mark.DIFF]
     assert len(marked) == (0 if found.reason is Reason.EQUAL else 1)
+
+
+def test_an_average_fee_that_the_statement_prints_is_tried_and_not_called_worked_out(
+    ours: Callable[..., Any],
+) -> None:
+    side, grouped, scored = ours(fee="3000.00")
+    assert scored.zone is Zone.LOW
+    normal = (grouped.base_score * d("1.1")).quantize(d("0.0001"))
+    printed = theirs(grouped, scored, average_fee=d("5900"), zone=Zone.NORMAL, settled_score=normal)
+    found = why(side, grouped, scored, printed)
+    assert (found.reason, found.ours, found.theirs) == (Reason.AVERAGE_FEE, "9005.00", "5900.00")
+    assert "推算" not in found.text
+    assert "平台的结果里所列" in found.text
+    low = with_average(side, grouped, d("8000"))
+    settled = low[0].score(low[1]).score
+    printed = theirs(grouped, scored, average_fee=d("8000"), settled_score=settled)
+    found = why(side, grouped, scored, printed)
+    assert (found.reason, found.theirs) == (Reason.AVERAGE_FEE, "8000.00")
+    assert "推算" not in found.text
+
+
+def test_a_coefficient_that_the_statement_prints_is_not_called_worked_out(
+    ours: Callable[..., Any],
+) -> None:
+    side, grouped, scored = ours()
+    printed = theirs(grouped, scored, coefficient=d("0.966"), settled_score=d("869.8830"))
+    found = why(side, grouped, scored, printed)
+    assert (found.reason, found.theirs) == (Reason.COEFFICIENT, "0.966")
+    assert "推算" not in found.text
+
+
+def test_the_average_fee_behind_a_ratio_of_a_fee_with_items_taken_off(
+    ours: Callable[..., Any],
+) -> None:
+    side, grouped, scored = ours()
+    assert divisor_of(side.case, grouped, scored, side.policy) == d("9005")
+    net = side.under("scoring", fee_basis="net_of_excluded", fee_excluded=("09",))
+    case = structs.replace(net.case, item_fees=(("09", Fen(100000)), ("01", Fen(800000))))
+    net = replace(net, case=case)
+    scored = net.score(grouped)
+    assert divisor_of(case, grouped, scored, net.policy) == d("9005")

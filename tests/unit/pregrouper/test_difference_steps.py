@@ -36,6 +36,8 @@ SCORE = ScoreResult(
     score=Decimal("1968.645"),
     point_value=Decimal("5.72"),
 )
+DIVISOR = Decimal("10618.4")
+"""The mean of the library times 1.04."""
 THEIRS = BureauResult(
     "S1", True, True, "K80.1:51.2300", "", Decimal("1874.90"), Decimal("1968.645")
 )
@@ -44,7 +46,13 @@ THEIRS = BureauResult(
 def steps(theirs: BureauResult, score: ScoreResult = SCORE) -> dict[str, DiffStep]:
     difference = first_difference(GROUP, score, theirs)
     found = difference_steps(
-        GROUP, score, theirs, difference, expected=Fen(1072443), settled=Fen(527681)
+        GROUP,
+        score,
+        theirs,
+        difference,
+        divisor=DIVISOR,
+        expected=Fen(1072443),
+        settled=Fen(527681),
     )
     return {step.label: step for step in found}
 
@@ -83,7 +91,13 @@ CAUSES = [
 @pytest.mark.parametrize(("cause", "label"), CAUSES)
 def test_what_a_cause_worked_out_stands_at_its_step(cause: Difference, label: str) -> None:
     found = difference_steps(
-        GROUP, SCORE, THEIRS, cause, expected=Fen(1072443), settled=Fen(527681)
+        GROUP,
+        SCORE,
+        THEIRS,
+        cause,
+        divisor=DIVISOR,
+        expected=Fen(1072443),
+        settled=Fen(527681),
     )
     marked = [step for step in found if step.mark is Mark.DIFF]
     assert [step.label for step in marked] == [label]
@@ -93,14 +107,18 @@ def test_what_a_cause_worked_out_stands_at_its_step(cause: Difference, label: st
 def test_what_the_platform_prints_is_not_called_worked_out() -> None:
     cause = Difference(Reason.COEFFICIENT, "k", "1.05", "0.95")
     theirs = replace(THEIRS, coefficient=Decimal("0.95"))
-    found = difference_steps(GROUP, SCORE, theirs, cause, expected=None, settled=None)
+    found = difference_steps(
+        GROUP, SCORE, theirs, cause, divisor=DIVISOR, expected=None, settled=None
+    )
     assert next(step for step in found if step.label == "机构系数").theirs == "0.95"
 
 
 def test_another_pool_parts_at_the_score_where_the_score_is_another() -> None:
     cause = Difference(Reason.POOL, "pool", "职工", "居民")
     theirs = replace(THEIRS, settled_score=Decimal("1900"))
-    found = difference_steps(GROUP, SCORE, theirs, cause, expected=None, settled=None)
+    found = difference_steps(
+        GROUP, SCORE, theirs, cause, divisor=DIVISOR, expected=None, settled=None
+    )
     assert [step.label for step in found if step.mark is Mark.DIFF] == ["最终分值"]
 
 
@@ -143,3 +161,21 @@ def test_a_group_that_was_not_returned_is_not_said_to_be_none() -> None:
     assert steps(theirs)["病种组"] == DiffStep(
         "病种组", "K80.1:51.2300", NOT_RETURNED, Mark.UNKNOWN
     )
+
+
+def test_the_average_fee_that_the_ratio_was_divided_by_is_shown_and_the_mean_by_its_name() -> None:
+    found = steps(replace(THEIRS, settled_score=Decimal("1890")))
+    assert found["次均费用"].ours == "10618.40"
+    assert found["目录的次均费用"].ours == "10210.00"
+    group = structs.replace(GROUP, average_fee=DIVISOR)
+    theirs = replace(THEIRS, settled_score=Decimal("1890"))
+    same = difference_steps(
+        group,
+        SCORE,
+        theirs,
+        first_difference(group, SCORE, theirs),
+        divisor=DIVISOR,
+        expected=None,
+        settled=None,
+    )
+    assert [step.label for step in same if "次均费用" in step.label] == ["次均费用"]
