@@ -55,6 +55,19 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Property tests look at the same examples on every machine, however slow or busy it is."""
+    if not config.pluginmanager.hasplugin("hypothesispytest"):
+        return  # the environment that tests the wheel has no more than pytest
+    from hypothesis import HealthCheck, settings
+
+    slow = [HealthCheck.too_slow]
+    settings.register_profile(
+        "dipgate", deadline=None, derandomize=True, suppress_health_check=slow
+    )
+    settings.load_profile("dipgate")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Tests of the wheel mean nothing against the checkout's own files; skip them there.
 
