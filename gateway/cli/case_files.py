@@ -24,7 +24,7 @@ def case_options(command: Command) -> Command:
         from dipgate.pipeline.bulk_group_book import BookNames
 
         held = globals_of(click.get_current_context())
-        state, site_file = str(held.state_dir()), str(held.site_file())
+        state, site_file = str(held.existing_state()), str(held.site_file())
         names = BookNames(state, site_file, policy_id, library_name, level)
         return command(names=names, **rest)
 

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dipgate.cli.frame import global_options, globals_of, print_json, progress_bar
-from dipgate.core.errors import ConfigError
 
 if TYPE_CHECKING:
     from dipgate.config.catalogues import ImportReport
@@ -26,14 +25,6 @@ def day_of(_ctx: click.Context, param: click.Parameter, value: str) -> date:
         return date.fromisoformat(value)
     except ValueError:
         raise click.BadParameter(f"“{value}”不是日期；写成 2025-01-01", param=param) from None
-
-
-def held_state(ctx: click.Context) -> Path:
-    """The state folder; ConfigError when it is not there: a typing error makes no new one."""
-    state = globals_of(ctx).state_dir()
-    if not state.is_dir():
-        raise ConfigError(f"没有状态目录 {state}；第一次使用先运行 dipgate init", path="--state")
-    return state
 
 
 @click.group()
@@ -72,7 +63,7 @@ def import_(
 
     with progress_bar("读取", quiet=as_json) as progress:
         report = import_catalogue(
-            held_state(ctx),
+            globals_of(ctx).existing_state(),
             kind,
             version,
             first_day,
@@ -95,7 +86,7 @@ def list_(ctx: click.Context, superseded: bool, as_json: bool) -> None:
     """列出已导入的目录版本：生效日期、行数、来源文件和哈希。"""
     from dipgate.config.catalogues import list_catalogues
 
-    found = list_catalogues(held_state(ctx), superseded=superseded)
+    found = list_catalogues(globals_of(ctx).existing_state(), superseded=superseded)
     print_versions(found, as_json=as_json, empty="还没有导入任何目录")
 
 

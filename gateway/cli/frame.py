@@ -44,12 +44,23 @@ class Globals:
             )
         return state
 
+    def existing_state(self) -> Path:
+        """The state folder; ConfigError when it is not there: a typing error makes no new one."""
+        state = self.state_dir()
+        if not state.is_dir():
+            raise ConfigError(f"没有状态目录 {state}；先运行 dipgate init", path="--state")
+        return state
+
     def state_if_named(self) -> Path | None:
-        """The state folder if one is named: what ships with the product can be used without one."""
+        """The state folder if one is named: what ships with the product can be used without one.
+
+        ConfigError when one is named and is not there.
+        """
         try:
-            return self.state_dir()
+            self.state_dir()
         except ConfigError:
             return None
+        return self.existing_state()
 
     def site_file(self) -> Path:
         """The site file: as named, else `site.toml` in the state folder."""

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from dipgate.cli.catalogue import day_of, held_state, print_report, print_versions
-from dipgate.cli.frame import global_options, progress_bar
+from dipgate.cli.catalogue import day_of, print_report, print_versions
+from dipgate.cli.frame import global_options, globals_of, progress_bar
 from dipgate.core.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def import_(
 
     with progress_bar("读取", quiet=as_json) as progress:
         report = import_library(
-            held_state(ctx),
+            globals_of(ctx).existing_state(),
             name,
             version,
             first_day,
@@ -104,7 +104,7 @@ def list_(ctx: click.Context, superseded: bool, as_json: bool) -> None:
     """列出已导入的 DIP 目录：版本、生效日期、行数、来源文件和哈希。"""
     from dipgate.config.libraries import list_libraries
 
-    found = list_libraries(held_state(ctx), superseded=superseded)
+    found = list_libraries(globals_of(ctx).existing_state(), superseded=superseded)
     print_versions(found, as_json=as_json, empty="还没有导入任何 DIP 目录")
 
 
@@ -119,7 +119,7 @@ def check(ctx: click.Context, name: str, as_json: bool) -> None:
     from dipgate.config.library_check import check_library
     from dipgate.config.library_workbook import facts
 
-    state = held_state(ctx)
+    state = globals_of(ctx).existing_state()
     data = _loaded(state, name)
     checked = check_library(data, facts(), _known(state, data.first_day))
     print_checked(checked, as_json=as_json)
@@ -144,7 +144,7 @@ def diff(
     from dipgate.cli.library_output import Counted, CsvOut, JsonOut, Out, WordsOut
     from dipgate.config.library_diff import changes, part_changes
 
-    state = held_state(ctx)
+    state = globals_of(ctx).existing_state()
     old, new = _loaded(state, before), _loaded(state, after)
     out: Out = CsvOut() if as_csv else JsonOut() if as_json else WordsOut()
     counted = Counted(len(old.rows), len(new.rows))

@@ -25,10 +25,7 @@ def policy() -> None:
 
 def _state(ctx: click.Context) -> Path | None:
     """The state folder if one is named: a built-in policy can be looked at without one."""
-    state = globals_of(ctx).state_if_named()
-    if state is not None and not state.is_dir():
-        raise ConfigError(f"没有状态目录 {state}；第一次使用先运行 dipgate init", path="--state")
-    return state
+    return globals_of(ctx).state_if_named()
 
 
 def _day(ctx: click.Context, param: click.Parameter, value: str | None) -> date | None:

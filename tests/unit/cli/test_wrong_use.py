@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -31,3 +32,35 @@ def test_wrong_use(line: list[str], told: str, cli: Callable[..., Any]) -> None:
     assert said.err.count("\n") == 1
     for word in ("Usage", "Error", "Try", "Invalid", "Missing"):
         assert word not in said.err
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "group x.jsonl",
+        "alternatives x.jsonl",
+        "why x.jsonl --theirs y.csv",
+        "score x.jsonl --policy sample_2025",
+        "settle x.jsonl --policy sample_2025",
+        "policy list",
+        "library list",
+    ],
+)
+def test_a_state_folder_that_is_not_there_is_said(
+    line: str, tmp_path: Path, cli: Callable[..., Any]
+) -> None:
+    said = cli("--state", tmp_path / "nowhere", *line.split())
+    assert said.code == 2
+    assert f"没有状态目录 {tmp_path / 'nowhere'}；先运行 dipgate init" in said.err
+
+
+@pytest.mark.parametrize(
+    "line", ["preview --policy x", "indicators --month 2025-03", "forecast score"]
+)
+def test_without_a_site_the_desk_is_not_opened(
+    line: str, tmp_path: Path, cli: Callable[..., Any]
+) -> None:
+    said = cli("--state", tmp_path / "nowhere", *line.split())
+    assert said.code == 2
+    assert "先运行 dipgate init" in said.err
+    assert not (tmp_path / "nowhere").exists()
