@@ -37,12 +37,17 @@ from dipgate.pregrouper.routing import route_of
 from dipgate.pregrouper.selectors import SELECTOR_WORDS, USES_FEE, Candidate, Question
 from dipgate.pregrouper.tcm import NOTHING as NO_TCM
 from dipgate.pregrouper.tcm import tcm_of, with_route
+from dipgate.pregrouper.unmet import bounded, unmet_rows
 
 INPUT = "主要诊断 {} {}"
 _NO_EDITION = (
     "W_MISSING_INPUT 没有结算日期和出院日期，不能确定用哪一版手术操作目录，不能判断治疗方式"
 )
 _OTHER_DX = "主要诊断不纳入分组，请另选主要诊断"
+
+
+def _listed(codes: tuple[str, ...]) -> str:
+    return f"（{'、'.join(bounded(codes))}）" if codes else ""
 
 
 @dataclass(slots=True)
@@ -211,7 +216,8 @@ class CaseRun:
         words = "、".join(TREATMENTS[letter] for letter in "STDN" if letter in self.ops.classes)
         notes.step(
             "operations",
-            f"参与入组的手术操作 {len(self.ops.codes)} 项，治疗方式：{words}",
+            f"参与入组的手术操作 {len(self.ops.codes)} 项"
+            f"{_listed(self.ops.codes)}，治疗方式：{words}",
             "grouping.op_type",
             "+".join(self.ops.codes),
         )
@@ -317,6 +323,7 @@ class CaseRun:
                     f"条件都满足的 {len(found)} 个",
                     f"{self.library.label} {key}",
                     "、".join(item.group.code for item in found),
+                    unmet_rows(bucket, found, self.ops, self.library, layers),
                 )
             if found:
                 return found
@@ -422,6 +429,9 @@ class CaseRun:
         # A row that asks for an operation is not conservative because no table knows its class.
         unknown = bool(item.keys) and item.letter in ("", CONSERVATIVE)
         if notes.tracing:
+            if item.unmatched and chosen.layer is not Layer.COMPREHENSIVE:
+                unused = _listed(item.unmatched)
+                notes.step("operations", f"入组的病种没有用到的手术操作{unused}", chosen.code)
             notes.step(
                 "result",
                 f"入组 {chosen.code} {chosen.row.group_name or chosen.row.dx_name}",

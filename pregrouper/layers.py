@@ -24,6 +24,7 @@ from dipgate.pregrouper.national_conditions import NO_CONDITION, RESISTANT_DX, C
 from dipgate.pregrouper.notes import Notes
 from dipgate.pregrouper.operations import Operations, OpRules
 from dipgate.pregrouper.selectors import Candidate
+from dipgate.pregrouper.unmet import bounded, unmet_rows
 
 PRE_ID = "XQ-{}"
 """How the scheme numbers its pre-groups: a policy names them by number."""
@@ -347,7 +348,10 @@ def base_rows(ask: Asked, notes: Notes) -> Sequence[Candidate]:
             found = [
                 candidate(item, ops, ()) for item in bucket.conservative if _fits(item, ask, notes)
             ]
-        _tell(notes, Layer.BASE, key, found, ask)
+        unmet: tuple[str, ...] = ()
+        if notes.tracing:
+            unmet = unmet_rows(bucket, found, ops, ask.library, (Layer.BASE,))
+        _tell(notes, Layer.BASE, key, found, ask, dropped=unmet)
         if found:
             return found
     return ()
@@ -360,6 +364,7 @@ def _tell(
     found: Sequence[Candidate],
     ask: Asked,
     unmet: Sequence[Group] = (),
+    dropped: tuple[str, ...] = (),
 ) -> None:
     """One step: what a layer found under a key, and which rows wanted operations that are not."""
     if not notes.tracing:
@@ -371,7 +376,7 @@ def _tell(
         f"{LAYER_WORDS[layer]}：{key} 满足 {len(found)} 个{f'（{codes}）' if codes else ''}{tail}",
         f"{ask.library.label} {key}",
         codes,
-        tuple(item.code for item in unmet),
+        dropped or bounded([item.code for item in unmet]),
     )
 
 

@@ -42,7 +42,7 @@ def candidate(
         matched: tuple[str, ...] = ()
         unmatched: tuple[str, ...] = codes
     elif short:
-        matched = tuple(code for code in codes if any(_meets(code, key, short) for key in keys))
+        matched = tuple(code for code in codes if any(meets(code, key, short) for key in keys))
         unmatched = tuple(code for code in codes if code not in matched)
     else:
         matched = tuple([code for code in codes if code in keys])
@@ -93,7 +93,7 @@ def _satisfied(item: Group, ops: Operations, library: Library) -> tuple[str, ...
     principal = ops.principal
     if short:
         mains = tuple(
-            part for part in item.main if any(_meets(principal, key, short) for key in part)
+            part for part in item.main if any(meets(principal, key, short) for key in part)
         )
     else:
         mains = tuple([part for part in item.main if principal in part])
@@ -112,7 +112,7 @@ def _fullest(parts: Alternatives, codes: Sequence[str], short: int) -> tuple[str
     held = frozenset(codes)
     for part in parts:
         if len(part) > len(best) and (
-            all(any(_meets(code, key, short) for code in codes) for key in part)
+            all(any(meets(code, key, short) for code in codes) for key in part)
             if short
             else part <= held
         ):
@@ -149,6 +149,6 @@ def related_codes(item: Group, ops: Operations) -> tuple[tuple[str, ...], int]:
     return codes, max((len(part) for part in there), default=0)
 
 
-def _meets(code: str, key: str, short: int) -> bool:
+def meets(code: str, key: str, short: int) -> bool:
     """Exact equality; a directory code shorter than `short` matches every code it begins."""
     return code == key or (len(key) < short and code.startswith(key))

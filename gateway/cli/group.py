@@ -168,7 +168,9 @@ def _notes(rows: list[tuple[str, GroupResult, ScoreResult]], *, trace: bool) -> 
         if warnings or steps:
             yield f"{case_id}："
         yield from (f"  ! {warning}" for warning in warnings)
-        yield from (f"  · {step.text}{f' [{step.ref}]' if step.ref else ''}" for step in steps)
+        for step in steps:
+            lost = f"；落选：{'；'.join(step.dropped)}" if step.dropped else ""
+            yield f"  · {step.text}{lost}{f' [{step.ref}]' if step.ref else ''}"
 
 
 def _print_totals(totals: Totals) -> None:

@@ -22,6 +22,8 @@ from dipgate.web.trace_words import (
 )
 
 UNKNOWN = "—"
+_NAMED = 11
+"""Rows named beside a step: ten and the word of how many there are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +190,7 @@ def money_words(fen: int | None) -> str:
 
 
 def _step(step: Step, names: Mapping[str, str]) -> TraceStep:
-    word, dropped = names.get(step.step, step.step), "；".join(step.dropped[:6])
+    word, dropped = names.get(step.step, step.step), "；".join(step.dropped[:_NAMED])
     return TraceStep(word, step.text, ref_words(step), step.ref, dropped)
 
 

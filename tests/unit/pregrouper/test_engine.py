@@ -499,3 +499,30 @@ def test_a_sub_row_replaces_the_row_of_its_group(
     assert found.split in ("轻度", "死亡")
     bare = compile_library(replace(data, rows=rows), make_policy())
     assert group(make_case("K80.100"), bare, make_policy()).group_code == "K80.1"
+
+
+def test_a_trace_names_the_rows_that_were_not_met_and_why(run: Make) -> None:
+    found = run("K80.100", "51.2300", "99.1500")
+    core = next(step for step in found.trace if step.step == "core")
+    assert core.dropped == (
+        "K80.1（病例不是保守治疗）",
+        "K80.1:51.2300_54.5101（缺少相关手术 54.5101）",
+        "K80.1:44.1300x001（缺少手术 44.1300x001）",
+    )
+    texts = [step.text for step in found.trace if step.step == "operations"]
+    assert "2 项（51.2300、99.1500）" in texts[0]
+    assert texts[1] == "入组的病种没有用到的手术操作（99.1500）"
+
+
+def test_an_operation_that_is_there_but_not_principal_is_said_so(run: Make) -> None:
+    found = run("K80.100", "99.1500", "51.2300")
+    core = next(step for step in found.trace if step.step == "core")
+    assert "K80.1:51.2300（主要手术不在其中）" in core.dropped
+
+
+def test_of_many_rows_that_were_not_met_ten_are_named(run: Make) -> None:
+    rows = tuple(("K80.1", f"{number}.0100", "100") for number in range(10, 25))
+    found = run("K80.100", "10.0100", rows=rows)
+    core = next(step for step in found.trace if step.step == "core")
+    assert len(core.dropped) == 11
+    assert core.dropped[-1] == "等 14 个"
