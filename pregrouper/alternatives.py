@@ -233,7 +233,7 @@ def option_of(
 
 
 def present_of(record: Record, was: Worked) -> Option:
-    """The choice as it stands, with what speaks for it and what it lacks."""
+    """The choice as it stands, with what speaks for it. It is no change: nothing locks it."""
     change = present_change(record.lst)
     held = support(record, change)
     facts = _facts(record, change, record.lst, was, was, ())
@@ -245,7 +245,7 @@ def present_of(record: Record, was: Worked) -> Option:
         score=was.score,
         gap=None if was.score.amount is None else Fen(0),
         evidence=held.evidence,
-        reasons=held.lacks,
+        reasons=(),
         raised=(),
         cleared=(),
         exposure=exposure(DX, facts, record.tables, rises=True),

@@ -84,8 +84,6 @@ def _told(case_id: str, found: Alternatives) -> Iterator[str]:
     yield f"病例 {case_id}"
     yield f"  现在：{_what(found.present)} → {_worth(found.present)}"
     yield from _backing(found.present)
-    if found.present.reasons:
-        yield f"    缺：{'；'.join(found.present.reasons)}"
     free = [item for item in found.options if not item.locked]
     for place, item in enumerate(free, start=1):
         yield f"  {place}. 还可能是：{_what(item)} → {_worth(item)}{_gap(item)}"

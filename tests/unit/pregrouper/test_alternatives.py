@@ -300,8 +300,15 @@ class TestExposure:
     def test_the_present_choice_is_judged_by_the_same_tables(self, tables: EvidenceTables) -> None:
         present = present_of(recorded(made(GALL), tables), worked("A"))
         assert present.gap == 0
-        assert present.reasons
         assert present.fixes == ()
+
+    def test_the_present_choice_lacks_nothing_for_a_change_that_it_is_not(
+        self, tables: EvidenceTables
+    ) -> None:
+        record = recorded(made(GALL), tables)
+        assert support_of(record, DX, 0).lacks
+        present = present_of(record, worked("A"))
+        assert (present.reasons, present.locked) == ((), False)
 
 
 class TestBoth:
