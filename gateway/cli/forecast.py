@@ -304,11 +304,21 @@ def change_(ctx: click.Context, before: str, after: str, as_json: bool) -> None:
     held = globals_of(ctx)
     with open_desk(held.state_dir(), held.site_file(), read_only=True) as desk:
         found = forecast_stage.month_change(desk, before, after)
+        shares = {
+            month: forecast_stage.month_pace(desk, month)[1].share for month in (before, after)
+        }
+    for month, share in shares.items():
+        if share < 1 and not as_json:
+            click.echo(f"注意：{month} 约完成 {share:.1%}，变化里有还没有出院、没有结算的病例")
     for pool, item in found.items():
         if as_json:
             print_json(
                 {"pool": pool, "from": before, "to": after, "whole_fen": item.whole}
                 | {f"{name}_fen": fen for name, fen in item.parts().items()}
+                | {
+                    "from_share": _plain(round(shares[before], 6)),
+                    "to_share": _plain(round(shares[after], 6)),
+                }
             )
             continue
         click.echo(
@@ -352,9 +362,14 @@ def indicators(ctx: click.Context, month: str | None, as_json: bool) -> None:
         value = "—" if item.value is None else f"{item.value:.4f}"
         note = f"；{item.note}" if item.note else ""
         click.echo(
-            f"{item.name} {value} = {item.numerator:.4f} ÷ {item.denominator:.4f}"
+            f"{item.name} {value} = {_amount(item.numerator)} ÷ {_amount(item.denominator)}"
             f"（{item.formula}{note}）"
         )
+
+
+def _amount(number: Decimal) -> str:
+    """Counts stay whole; sums have four digits behind the point."""
+    return f"{number:.0f}" if number == number.to_integral_value() else f"{number:.4f}"
 
 
 def _plain(number: Decimal | None) -> str | None:

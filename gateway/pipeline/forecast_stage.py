@@ -203,9 +203,6 @@ def forecast(
     strange = [pool for pool in strange if pool not in pools_of(desk, month)]
     if strange:
         raise ConfigError(f"政策没有资金池 {strange[0]}", path="--value")
-    first = date.fromisoformat(f"{month}-01")
-    last = first.replace(day=monthrange(first.year, first.month)[1])
-    day = min(max(desk.today(), first), last)
     names = (*SCENARIOS, *(own or {}))
     lines: dict[tuple[str, str], Line] = {}
     policies: dict[str, None] = {}
@@ -222,7 +219,7 @@ def forecast(
             _add(line, desk, item, item.policy, points, (own or {}).get(name), month)
     if not number:
         raise RecordError(f"{month} 还没有入组的病例", remedy="先读入并判定这个月的病例")
-    at = pace(day, last, _earlier(desk, month) if day < last else ())
+    day, at = month_pace(desk, month)
     for line in lines.values():
         line.share = at.share
     ordered = sorted(lines.values(), key=lambda line: (line.pool, names.index(line.scenario)))
@@ -231,6 +228,14 @@ def forecast(
         _nowcast(pool, whole.get(pool), region) for pool, region in sorted((regions or {}).items())
     )
     return MonthForecast(month, day, at, tuple(ordered), unscored, tuple(policies), nowcasts)
+
+
+def month_pace(desk: Desk, month: str) -> tuple[date, Pace]:
+    """The day of the month that we have come to, and how much is usually settled by then."""
+    first = date.fromisoformat(f"{month}-01")
+    last = first.replace(day=monthrange(first.year, first.month)[1])
+    day = min(max(desk.today(), first), last)
+    return day, pace(day, last, _earlier(desk, month) if day < last else ())
 
 
 def _nowcast(pool: str, points: Decimal | None, region: Region) -> Nowcast:

@@ -26,6 +26,7 @@ from dipgate.pipeline.forecast_stage import (
 from dipgate.pipeline.intake import read_sources
 from dipgate.pipeline.judge_stage import judge_new_cases
 from dipgate.pipeline.map_stage import map_new_stays
+from dipgate.service.clock import SystemClock
 from dipgate.store.forecasts import Statement
 
 MONTH = "2025-03"
@@ -137,6 +138,33 @@ def test_a_month_and_itself_have_no_change(judged: Any) -> None:
     assert found
     for item in found.values():
         assert (item.whole, item.volume, item.structure, item.price, item.residual) == (0,) * 5
+
+
+def test_a_month_that_is_not_over_is_told_to_be_a_part(
+    judged: Any, sample_state: Path, cli: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    judged.desk.store.close()
+    change = ("--state", sample_state, "forecast", "change", "--from", MONTH, "--to", MONTH)
+    over = cli(*change)
+    assert over.code == 0, over.err
+    assert "约完成" not in over.out
+    assert json.loads(cli(*change, "--json").out.splitlines()[0])["to_share"] == "1.000000"
+    within = datetime(2025, 3, 23, 4, tzinfo=UTC)
+    monkeypatch.setattr(SystemClock, "now", lambda _: within)
+    assert f"{MONTH} 约完成 74.2%，变化里有还没有出院" in cli(*change).out
+    assert json.loads(cli(*change, "--json").out.splitlines()[0])["to_share"] == "0.741935"
+
+
+def test_counts_of_an_indicator_are_whole(
+    judged: Any, sample_state: Path, cli: Callable[..., Any]
+) -> None:
+    found = {item.name: item for item in month_indicators(judged.desk, [MONTH])}
+    judged.desk.store.close()
+    said = cli("--state", sample_state, "indicators", "--month", MONTH)
+    assert said.code == 0, said.err
+    counted, index = found["入组率"], found["病例组合指数 CMI"]
+    assert f"入组率 {counted.value:.4f} = {counted.numerator} ÷ {counted.denominator}（" in said.out
+    assert f"CMI {index.value:.4f} = {index.numerator:.4f} ÷ {index.denominator}（" in said.out
 
 
 def test_indicators_of_the_month(judged: Any) -> None:
