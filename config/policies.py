@@ -50,6 +50,7 @@ class BrokenPolicy:
 MAX_BYTES = 2_000_000
 MAX_OVERLAYS = 8
 _AREA_DIGITS = 6
+_ENDINGS = (".yaml", ".yml")
 
 
 def load_policy(id_or_path: str, *, state: Path | None = None) -> Policy:
@@ -137,6 +138,7 @@ def listed_policies(
             found.append(_found(path, state, own=True))
         except ConfigError as error:
             broken.append(BrokenPolicy(path.name, str(error)))
+    broken += [BrokenPolicy(path.name, _misnamed(path)) for path in _own_files(state, ".yml")]
     built_in = (_found(item, None, own=False) for item in _builtin_files())
     return _unique((*found, *built_in)), tuple(broken)
 
@@ -367,6 +369,7 @@ def _find(id_or_path: str, state: Path | None) -> Traversable:
         path = Path(id_or_path)
         if not path.is_file():
             raise ConfigError(f"没有政策文件 {id_or_path}", path=id_or_path)
+        _check_ending(path)
         return path
     if state is not None:
         own = state / "policies" / f"{id_or_path}.yaml"
@@ -375,12 +378,24 @@ def _find(id_or_path: str, state: Path | None) -> Traversable:
     known = {source.name.removesuffix(".yaml"): source for source in _builtin_files()}
     if id_or_path in known:
         return known[id_or_path]
+    misnamed = {path.stem: path for path in _own_files(state, ".yml")}
+    if id_or_path in misnamed:
+        raise ConfigError(_misnamed(misnamed[id_or_path]), path="policy.id")
+    if Path(id_or_path).is_file():
+        _check_ending(Path(id_or_path))
     known |= {path.stem: path for path in _own_files(state)}
     raise ConfigError(f"没有政策 {id_or_path!r}{did_you_mean(id_or_path, known)}", path="policy.id")
 
 
 def _is_path(text: str) -> bool:
-    return "/" in text or "\\" in text or text.endswith((".yaml", ".yml"))
+    return "/" in text or "\\" in text or text.endswith(_ENDINGS)
+
+
+def _check_ending(path: Path) -> None:
+    if not path.name.endswith(_ENDINGS):
+        raise ConfigError(
+            f"{path} 是一个文件，但不是政策文件；政策文件是 YAML，以 .yaml 结尾", path=str(path)
+        )
 
 
 def _builtin_files() -> Iterator[Traversable]:
@@ -395,10 +410,14 @@ def _builtin_files() -> Iterator[Traversable]:
                 yield item
 
 
-def _own_files(state: Path | None) -> Iterator[Path]:
+def _own_files(state: Path | None, ending: str = ".yaml") -> Iterator[Path]:
     folder = state / "policies" if state is not None else None
     if folder is not None and folder.is_dir():
-        yield from sorted(folder.glob("*.yaml"))
+        yield from sorted(folder.glob(f"*{ending}"))
+
+
+def _misnamed(path: Path) -> str:
+    return f"找到 {path.name}，政策文件要以 .yaml 结尾；把文件改名为 {path.stem}.yaml"
 
 
 def _beside(source: Traversable) -> Traversable | None:

@@ -303,6 +303,27 @@ def test_check_of_no_policy_is_wrong_use(cli: Cli, state: Path) -> None:
     assert "'mine'" in said.err
 
 
+def test_a_file_that_ends_in_yml_is_told(cli: Cli, state: Path) -> None:
+    own(state, "mine").rename(state / "policies" / "mine.yml")
+    told = "找到 mine.yml，政策文件要以 .yaml 结尾"
+    said = cli("--state", state, "policy", "check", "mine")
+    assert (said.code, told in said.err) == (2, True)
+    listed = cli("--state", state, "policy", "list")
+    assert listed.code == 0
+    assert told in listed.out
+
+
+@pytest.mark.parametrize("place", ["", "./"])
+def test_a_file_that_is_no_policy_is_told(
+    cli: Cli, state: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "cases.csv").write_text("a,b\n", encoding="utf-8")
+    said = cli("--state", state, "policy", "check", f"{place}cases.csv")
+    assert said.code == 2
+    assert "cases.csv 是一个文件，但不是政策文件" in said.err
+
+
 def test_one_broken_file_hides_no_other(cli: Cli, checked: Callable[..., Any], state: Path) -> None:
     own(state, "bad", more="settlement: {ratoi: 1}\n")
     own(state, "good", ", effective_from: 2025-01-01")
