@@ -355,9 +355,11 @@ class _Compiler:
                 return _NATIONAL_READER.parse(row.main_ops), _NATIONAL_READER.parse(row.other_ops)
             return _expressions(row, self.reader, self.principal_related)
         except ValueError as error:
-            raise _bad(
-                self.data, row, f"手术表达式 {row.op_expression or row.main_ops!r}：{error}"
-            ) from error
+            what = f"手术表达式 {row.op_expression or row.main_ops!r}：{error}"
+            if not national:
+                name = self.policy.policy.id
+                what += f"；目录的写法与政策 {name} 的 grouping.op_expr 不符，改政策或换目录"
+            raise _bad(self.data, row, what) from error
 
     def _national(self, row: LibraryRow, layer: Layer) -> tuple[Condition, DxTest | None]:
         try:

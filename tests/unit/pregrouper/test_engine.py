@@ -218,6 +218,11 @@ def test_a_case_without_any_day_lacks_the_day_not_the_catalogue(run: Make) -> No
     assert said == [
         "W_MISSING_INPUT 没有结算日期和出院日期，不能确定用哪一版手术操作目录，不能判断治疗方式"
     ]
+    broken = {"settled": None, "discharged": None, "problems": ("setlinfo.setl_end_date",)}
+    said = [text for text in run("K80.100", "99.1500", op_category=None, case=broken).warnings]
+    assert (
+        "W_MISSING_INPUT 结算日期读不出来，不能确定用哪一版手术操作目录，不能判断治疗方式" in said
+    )
     dated = run("K80.100", "99.1500", op_category=None)
     assert "W_MISSING_INPUT 没有手术操作目录，不能判断治疗方式（icd9cm3）" in dated.warnings
 
@@ -441,6 +446,13 @@ def test_bad_library_rows_name_the_row(
     with pytest.raises(ConfigError, match=what) as caught:
         compile_library(make_library(*rows), make_policy())
     assert "第" in str(caught.value)
+
+
+def test_an_expression_of_another_grammar_names_the_policys_key(
+    make_policy: Make, make_library: Make
+) -> None:
+    with pytest.raises(ConfigError, match=r"政策 test 的 grouping\.op_expr 不符"):
+        compile_library(make_library(("K80.1", "51.2300&51.8800", "1")), make_policy())
 
 
 def test_layers_that_the_library_does_not_have_are_refused(
