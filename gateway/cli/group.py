@@ -88,8 +88,13 @@ def _run(job: Job, *, as_json: bool) -> int:
     def write(data: bytes) -> None:
         click.echo(data.decode(), nl=False)
 
-    with Told(quiet=job.out is None) as teller:
-        totals = run(job, teller, write=write, tell=_tell_aside)
+    try:
+        with Told(quiet=job.out is None) as teller:
+            totals = run(job, teller, write=write, tell=_tell_aside)
+    except KeyboardInterrupt:
+        if job.out is not None:
+            click.echo("做完的已经留下；同一条命令再运行一次，从停下的地方接着做", err=True)
+        raise
     if job.out is not None and as_json:
         print_json(totals.as_json())
     elif job.out is not None:
@@ -138,7 +143,7 @@ def _print_table(rows: list[tuple[str, GroupResult, ScoreResult]], *, trace: boo
     if not rows:
         return
     table = Table(
-        "病例", "入组", "病种", "名称", "基准分值", "区间", "分值", "基金预计（元）", "计分"
+        "病例", "入组", "病种", "名称", "病种分值", "区间", "分值", "基金预计（元）", "计分"
     )
     for case_id, grouped, scored in rows:
         table.add_row(

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
 import pytest
 
 from dipgate.cli import group_progress
@@ -39,3 +43,23 @@ def test_lines_come_now_and_then_only(capsys: pytest.CaptureFixture[str]) -> Non
     with Told(quiet=True) as told:
         told.pace(Pace(1, 0.0, 1.0, None))
     assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(("out", "told"), [("o.jsonl", True), ("", False)])
+def test_an_interrupted_run_says_that_it_can_go_on(
+    out: str,
+    told: bool,
+    state: Path,
+    tmp_path: Path,
+    cli: Callable[..., Any],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def stopped(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("dipgate.pipeline.bulk_group.run", stopped)
+    to = ("--out", tmp_path / out) if out else ("--json",)
+    said = cli("--state", state, "group", tmp_path / "x.csv", *to)
+    assert said.code == 130
+    assert "已中断" in said.err
+    assert ("同一条命令再运行一次，从停下的地方接着做" in said.err) is told
