@@ -131,7 +131,7 @@ def _other_choice(side: OurSide, ours: GroupResult, wanted: str) -> Iterator[Cau
     if lost is None:
         return
     rule = _choosing(side, wanted)
-    why = f"本院不取它的原因：{lost.why}" if ours.status is not GroupStatus.AMBIGUOUS else lost.why
+    why = f"我方不取它的原因：{lost.why}" if ours.status is not GroupStatus.AMBIGUOUS else lost.why
     note = f"若先用选择规则“{SELECTOR_WORDS[rule]}”，取的正是平台的病种；{why}" if rule else why
     yield Cause(Reason.TIE, "group_code", ours.group_code or GROUP_WORDS[ours.status], wanted, note)
 
@@ -196,7 +196,7 @@ def _other_list(side: OurSide, ours: GroupResult, theirs: BureauResult) -> Itera
             return
     principal = case.principal.code if case.principal is not None else ""
     if theirs.dx_code and theirs.dx_code != principal:
-        note = f"平台按主要诊断 {theirs.dx_code} 入组，本院是 {principal}"
+        note = f"平台按主要诊断 {theirs.dx_code} 入组，我方是 {principal}"
         yield Cause(Reason.GROUP, "group_code", mine, wanted, note)
 
 

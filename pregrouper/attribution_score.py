@@ -309,7 +309,7 @@ def _yuan(value: Decimal | None) -> str:
 def _known_averages(side: OurSide, group: GroupResult) -> Iterator[tuple[Decimal, str]]:
     scoring, base, mean = side.policy.scoring, group.base_score, group.average_fee
     for level, fee in group.level_fees:
-        yield fee, f"目录里{level_word(level)}医院的次均费用"
+        yield fee, f"目录里{level_word(level)}医院的平均费用"
     for cell in cells(scoring.average_fee_table):
         if group.group_code in cell.keys:
             yield cell.value, f"政策表 {cell.place}"
@@ -353,7 +353,7 @@ def _levels(side: OurSide, group: GroupResult) -> Iterator[Trial]:
     }
     for level in sorted(names - {side.level}):
         other = replace(side, level=level)
-        note = f"像是按{level_word(level)}医院的系数和次均费用"
+        note = f"像是按{level_word(level)}医院的系数和平均费用"
         found = plain(other.score(group).institution_coefficient)
         mine = plain(side.score(group).institution_coefficient)
         yield Trial(Reason.COEFFICIENT, "k", mine, found, note, other, group)

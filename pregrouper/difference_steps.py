@@ -11,7 +11,7 @@ from decimal import Decimal
 from enum import StrEnum
 
 from dipgate.core.grouping import GroupResult, ScoreResult
-from dipgate.core.grouping_words import ZONE_WORDS
+from dipgate.core.grouping_words import VALUE_WORDS, ZONE_WORDS
 from dipgate.core.money import Fen, rounded, yuan_text
 from dipgate.pregrouper.differences import BureauResult, Difference, Reason
 
@@ -94,14 +94,19 @@ def difference_steps(
         return ()
     rows = [
         ("group", "病种组", group.group_code or "未入组", _their_group(theirs)),
-        ("base", "基准分值", _text(group.base_score), _text(theirs.base_score)),
-        ("auxiliary", "辅助分型", *_labels(score, theirs)),
-        ("mean", "目录的次均费用", _other_mean(group, divisor), ""),
-        ("average", "次均费用", _yuan(divisor), _text(theirs.average_fee)),
-        ("zone", "偏差区间", _our_zone(score), ZONE_WORDS[theirs.zone] if theirs.zone else ""),
-        ("k", "机构系数", _text(score.institution_coefficient), _text(theirs.coefficient)),
-        ("score", "最终分值", _text(score.score), _text(theirs.settled_score)),
-        ("value", "点值", _text(score.point_value), _text(theirs.point_value)),
+        ("base", VALUE_WORDS["base_score"], _text(group.base_score), _text(theirs.base_score)),
+        ("auxiliary", VALUE_WORDS["auxiliary"], *_labels(score, theirs)),
+        ("mean", f"目录的{VALUE_WORDS['average_fee']}", _other_mean(group, divisor), ""),
+        ("average", VALUE_WORDS["average_fee"], _yuan(divisor), _text(theirs.average_fee)),
+        (
+            "zone",
+            VALUE_WORDS["zone"],
+            _our_zone(score),
+            ZONE_WORDS[theirs.zone] if theirs.zone else "",
+        ),
+        ("k", VALUE_WORDS["k"], _text(score.institution_coefficient), _text(theirs.coefficient)),
+        ("score", VALUE_WORDS["score"], _text(score.score), _text(theirs.settled_score)),
+        ("value", VALUE_WORDS["point_value"], _text(score.point_value), _text(theirs.point_value)),
         ("share", "基金支付比例", _text(score.fund_share), ""),
         ("pay", "应付（元）", _money(expected), _money(settled)),
     ]

@@ -13,7 +13,7 @@ from enum import StrEnum
 from types import MappingProxyType
 
 from dipgate.core.grouping import GroupResult, GroupStatus, ScoreResult, ScoreStatus, Zone
-from dipgate.core.grouping_words import GROUP_WORDS, ZONE_WORDS
+from dipgate.core.grouping_words import GROUP_WORDS, VALUE_WORDS, ZONE_WORDS
 from dipgate.core.money import Fen, yuan_text
 
 
@@ -50,18 +50,18 @@ REASON_TEXT = {
     Reason.EQUAL: "一致",
     Reason.NOT_RETURNED: "平台尚未返回分组结果",
     Reason.UNREAD: "平台的这一行读不出来",
-    Reason.NOT_OURS: "平台有、本院没有这份清单",
+    Reason.NOT_OURS: "平台有、我方没有这份清单",
     Reason.NOT_UPLOADED: "平台标记为未上传",
     Reason.ANNULLED: "平台已作废这份结果",
     Reason.CODESET: "两边用的编码版本不同",
     Reason.GROUP: "入组不同",
     Reason.TIE: "多个病种可入，平台选了另一个",
-    Reason.NOT_GROUPED_THERE: "平台未入组，本院已入组",
-    Reason.NOT_GROUPED_HERE: "平台已入组，本院未入组",
+    Reason.NOT_GROUPED_THERE: "平台未入组，我方已入组",
+    Reason.NOT_GROUPED_HERE: "平台已入组，我方未入组",
     Reason.BASE_SCORE: "病种目录库的版本不同",
     Reason.AUXILIARY: "辅助分型不同",
-    Reason.ZONE: "费用偏差区间不同",
-    Reason.AVERAGE_FEE: "偏差病例的次均费用标准不同",
+    Reason.ZONE: "偏差区间不同",
+    Reason.AVERAGE_FEE: "偏差病例的平均费用标准不同",
     Reason.COEFFICIENT: "医疗机构系数不同",
     Reason.ROUNDING: "舍入不同",
     Reason.PRICE: "点值不同",
@@ -70,7 +70,7 @@ REASON_TEXT = {
     Reason.AUDIT: "审核扣减",
     Reason.SCORE: "结算分值不同，原因待核",
     Reason.PAYABLE: "应付不同，原因待核",
-    Reason.NOT_CONFIGURED: "本院政策参数未配置，无法比较",
+    Reason.NOT_CONFIGURED: "我方政策参数未配置，无法比较",
 }
 
 
@@ -90,18 +90,10 @@ class Stage(StrEnum):
 STAGES = tuple(Stage)
 FIELD_WORDS: Mapping[str, str] = MappingProxyType(
     {
-        "group_code": "病种",
+        **VALUE_WORDS,
+        "group_code": "病种组",
         "codes": "编码",
-        "base_score": "基准分值",
-        "auxiliary": "辅助分型",
-        "a": "辅助系数",
-        "zone": "费用区间",
-        "average_fee": "次均费用",
-        "ratio": "费用倍率",
-        "k": "机构系数",
         "rounding": "舍入",
-        "score": "最终分值",
-        "point_value": "点值",
         "pool": "险种",
         "fund_share": "基金支付",
         "payable": "应付（元）",
@@ -164,7 +156,7 @@ class Cause:
     @property
     def text(self) -> str:
         word = FIELD_WORDS.get(self.field, self.field)
-        values = f"{word}本院 {self.ours or '—'}，平台 {self.theirs or '—'}"
+        values = f"{word}我方 {self.ours or '—'}，平台 {self.theirs or '—'}"
         tail = f"（{self.note}）" if self.note else ""
         return f"{REASON_TEXT[self.reason]}：{values}{tail}"
 

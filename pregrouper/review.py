@@ -179,7 +179,7 @@ def _edge(
     near = at + _EPSILON if side == ABOVE else at - _EPSILON
     mine = _multiple(zone.form, zone, at if closed else near, at, k)
     other = _multiple(form, rule, near if closed else at, edge, k)
-    unit = "倍基准分值"
+    unit = "倍病种分值"
     return Edge(path, at, *((mine, other) if closed else (other, mine)), unit, side)
 
 

@@ -128,7 +128,7 @@ def _tell(summary: Summary, detail: Detail, *, as_json: bool) -> None:
         f"不同 {summary.groups_different}{f'（{reasons}）' if reasons else ''}"
     )
     click.echo(
-        f"本院预计 {yuan_text(summary.expected_fen)} 元，"
+        f"我方预计 {yuan_text(summary.expected_fen)} 元，"
         f"平台结算 {yuan_text(summary.settled_fen)} 元；用时 {summary.seconds} 秒"
     )
     for line in detail.missed[:10]:

@@ -139,7 +139,7 @@ def pull(ctx: click.Context, month: str | None, as_json: bool) -> None:
 @global_options
 @click.pass_context
 def reconcile(ctx: click.Context, month: str | None, show_all: bool, as_json: bool) -> None:
-    """逐份比较本院与平台的入组和分值，说明第一处不同在哪里。"""
+    """逐份比较我方与平台的入组和分值，说明第一处不同在哪里。"""
     from dipgate.core.money import yuan_text
     from dipgate.pipeline import reconcile_stage
     from dipgate.pregrouper.differences import Reason
@@ -156,7 +156,7 @@ def reconcile(ctx: click.Context, month: str | None, show_all: bool, as_json: bo
                 click.echo(
                     f"{each}：{len(report.lists)} 份，一致 {report.equal}，"
                     f"不同 {report.different}；"
-                    f"本院预计 {yuan_text(report.expected_fen)} 元，"
+                    f"我方预计 {yuan_text(report.expected_fen)} 元，"
                     f"平台 {yuan_text(report.settled_fen)} 元"
                 )
                 if report.apart:

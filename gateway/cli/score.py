@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def score(
     ctx: click.Context, file: str, policy_id: str, sets: tuple[str, ...], as_json: bool
 ) -> int:
-    """给已入组的病例计分：读 JSON Lines（FILE 或标准输入），按政策的费用区间逐步算出分值。"""
+    """给已入组的病例计分：读 JSON Lines（FILE 或标准输入），按政策的偏差区间逐步算出分值。"""
     from dipgate.config.policy_set import with_settings
     from dipgate.core.score_input import ScoreInput
     from dipgate.pregrouper.scoring_given import given_as_json, score_given

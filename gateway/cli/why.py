@@ -34,7 +34,7 @@ def why(
     show_all: bool,
     as_json: bool,
 ) -> int:
-    """逐例比较本院和医保局的结果，说出第一处不同和它的原因。"""
+    """逐例比较我方和医保局的结果，说出第一处不同和它的原因。"""
     from dipgate.pipeline.why_file import compare_files
 
     whole = compare_files(file, theirs, names, aside=_tell_aside)
@@ -88,7 +88,7 @@ def _print_counts(whole: Whole) -> None:
     from dipgate.pregrouper.differences import REASON_TEXT
 
     lacking = "平台没有给金额的按其分值折算，未入组的算 0 元"
-    click.echo(f"共 {len(whole.lines)} 例（金额是平台减本院；{lacking}）：")
+    click.echo(f"共 {len(whole.lines)} 例（金额是平台减我方；{lacking}）：")
     for reason, number, change in whole.by_reason():
         sign = "+" if change > 0 else ""
         money = f"，{sign}{yuan_text(change)} 元" if change else ""

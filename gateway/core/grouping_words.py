@@ -49,3 +49,17 @@ LAYER_WORDS: Mapping[Layer, str] = MappingProxyType(
         Layer.BLANK: "空白病组",
     }
 )
+VALUE_WORDS: Mapping[str, str] = MappingProxyType(
+    {
+        "base_score": "病种分值",
+        "average_fee": "平均费用",
+        "ratio": "费用倍率",
+        "zone": "偏差区间",
+        "auxiliary": "辅助分型",
+        "a": "辅助系数",
+        "k": "机构系数",
+        "score": "最终分值",
+        "point_value": "点值",
+    }
+)
+"""What a case is scored with: the same word in a trace, in a comparison and in its cause."""

@@ -60,7 +60,7 @@ GUIDES: Mapping[Reason, Guide] = MappingProxyType(
         ),
         Reason.BASE_SCORE: Guide(
             "目录版本不同",
-            "同一病种组的基准分值，我方 {ours}，平台 {theirs}：两边用的目录库不是一版。",
+            "同一病种组的病种分值，我方 {ours}，平台 {theirs}：两边用的目录库不是一版。",
             "核对局端公布的目录和启用日期；是新版本就导入，不是就带着目录去申诉。",
         ),
         Reason.AUXILIARY: Guide(
@@ -75,13 +75,13 @@ GUIDES: Mapping[Reason, Guide] = MappingProxyType(
         ),
         Reason.COEFFICIENT: Guide(
             "机构系数不同",
-            "组和基准分值一样，机构系数我方用 {ours}，平台用的是 {theirs}。",
+            "组和病种分值一样，机构系数我方用 {ours}，平台用的是 {theirs}。",
             "向局端要本院的机构系数和起用日期，写进政策后再对一次。",
         ),
         Reason.AVERAGE_FEE: Guide(
-            "次均费用不同",
-            "偏差病例按次均费用算分：我方用 {ours} 元，平台用的是 {theirs} 元。",
-            "向局端要这一组的次均费用标准，写进政策后再对一次。",
+            "平均费用不同",
+            "偏差病例按平均费用算分：我方用 {ours} 元，平台用的是 {theirs} 元。",
+            "向局端要这一组的平均费用标准，写进政策后再对一次。",
         ),
         Reason.ROUNDING: Guide(
             "仅四舍五入",

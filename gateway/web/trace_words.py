@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
 from dipgate.core.grouping import Step, Zone
-from dipgate.core.grouping_words import LAYER_WORDS, ZONE_WORDS
+from dipgate.core.grouping_words import LAYER_WORDS, VALUE_WORDS, ZONE_WORDS
 
 GROUP_STEPS: Mapping[str, str] = MappingProxyType(
     {
@@ -34,18 +34,18 @@ SCORE_STEPS: Mapping[str, str] = MappingProxyType(
         "scope": "范围",
         "input": "已知的数",
         "fee": "费用口径",
-        "base": "病种分值",
-        "average": "平均费用",
+        "base": VALUE_WORDS["base_score"],
+        "average": VALUE_WORDS["average_fee"],
         "parameter": "参数",
         "condition": "条件",
         "case_rule": "特殊病例",
-        "ratio": "费用倍率",
-        "zone": "费用区间",
-        "institution": "机构系数",
-        "auxiliary": "辅助系数",
+        "ratio": VALUE_WORDS["ratio"],
+        "zone": VALUE_WORDS["zone"],
+        "institution": VALUE_WORDS["k"],
+        "auxiliary": VALUE_WORDS["a"],
         "add_on": "加成",
         "form": "计分方式",
-        "score": "病例分值",
+        "score": VALUE_WORDS["score"],
         "price": "总额",
         "fund_share": "基金比例",
         "amount": "预计支付",
@@ -86,7 +86,7 @@ PATH_WORDS: Mapping[str, str] = MappingProxyType(
         "scoring.add_ons": "政策 · 加成",
         "scoring.average_fee": "政策 · 平均费用",
         "scoring.average_fee_factor": "政策 · 平均费用系数",
-        "scoring.deviation": "政策 · 费用区间",
+        "scoring.deviation": f"政策 · {VALUE_WORDS['zone']}",
         "scoring.deviation.extreme": f"政策 · {ZONE_WORDS[Zone.EXTREME]}",
         "scoring.deviation.high": f"政策 · {ZONE_WORDS[Zone.HIGH]}",
         "scoring.deviation.low": f"政策 · {ZONE_WORDS[Zone.LOW]}",

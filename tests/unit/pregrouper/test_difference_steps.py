@@ -16,9 +16,16 @@ from dipgate.core.grouping import (
     ScoreStatus,
     Zone,
 )
+from dipgate.core.grouping_words import VALUE_WORDS
 from dipgate.core.money import Fen
 from dipgate.pregrouper.difference_steps import NOT_RETURNED, DiffStep, Mark, difference_steps
-from dipgate.pregrouper.differences import BureauResult, Difference, Reason, first_difference
+from dipgate.pregrouper.differences import (
+    FIELD_WORDS,
+    BureauResult,
+    Difference,
+    Reason,
+    first_difference,
+)
 
 GROUP = GroupResult(
     GroupStatus.GROUPED,
@@ -64,14 +71,14 @@ def test_alike_needs_no_steps() -> None:
 def test_another_library_parts_at_the_base_score() -> None:
     found = steps(replace(THEIRS, base_score=Decimal("1800"), settled_score=Decimal("1890")))
     assert found["病种组"].mark is Mark.SAME
-    assert found["基准分值"] == DiffStep("基准分值", "1874.90", "1800", Mark.DIFF)
+    assert found["病种分值"] == DiffStep("病种分值", "1874.90", "1800", Mark.DIFF)
     assert found["最终分值"].mark is Mark.AFTER
     assert found["应付（元）"] == DiffStep("应付（元）", "10724.43", "5276.81", Mark.AFTER)
 
 
 def test_what_the_platform_does_not_return_is_not_made_up() -> None:
     found = steps(replace(THEIRS, base_score=Decimal("1800"), settled_score=Decimal("1890")))
-    for label in ("次均费用", "偏差区间", "机构系数", "点值"):
+    for label in ("平均费用", "偏差区间", "机构系数", "点值"):
         assert found[label].theirs == NOT_RETURNED
         assert found[label].mark is Mark.UNKNOWN
 
@@ -79,7 +86,7 @@ def test_what_the_platform_does_not_return_is_not_made_up() -> None:
 CAUSES = [
     (Difference(Reason.ZONE, "zone", "0.61 正常", "低倍率"), "偏差区间"),
     (Difference(Reason.COEFFICIENT, "k", "1.05", "0.95"), "机构系数"),
-    (Difference(Reason.AVERAGE_FEE, "average_fee", "10210.00", "9817.31"), "次均费用"),
+    (Difference(Reason.AVERAGE_FEE, "average_fee", "10210.00", "9817.31"), "平均费用"),
     (Difference(Reason.AUXILIARY, "auxiliary", "没有", "重度 1.3"), "辅助分型"),
     (Difference(Reason.PRICE, "point_value", "5.72", "5.90"), "点值"),
     (Difference(Reason.POOL, "point_value", "5.72", "5.90"), "点值"),
@@ -165,8 +172,8 @@ def test_a_group_that_was_not_returned_is_not_said_to_be_none() -> None:
 
 def test_the_average_fee_that_the_ratio_was_divided_by_is_shown_and_the_mean_by_its_name() -> None:
     found = steps(replace(THEIRS, settled_score=Decimal("1890")))
-    assert found["次均费用"].ours == "10618.40"
-    assert found["目录的次均费用"].ours == "10210.00"
+    assert found["平均费用"].ours == "10618.40"
+    assert found["目录的平均费用"].ours == "10210.00"
     group = structs.replace(GROUP, average_fee=DIVISOR)
     theirs = replace(THEIRS, settled_score=Decimal("1890"))
     same = difference_steps(
@@ -178,4 +185,13 @@ def test_the_average_fee_that_the_ratio_was_divided_by_is_shown_and_the_mean_by_
         expected=None,
         settled=None,
     )
-    assert [step.label for step in same if "次均费用" in step.label] == ["次均费用"]
+    assert [step.label for step in same if "平均费用" in step.label] == ["平均费用"]
+
+
+def test_a_cause_calls_a_value_what_its_step_is_called() -> None:
+    for cause, label in CAUSES[:4]:
+        assert FIELD_WORDS[cause.field] == label
+    named = set(steps(replace(THEIRS, settled_score=Decimal("1890"))))
+    assert {
+        VALUE_WORDS[key] for key in ("base_score", "average_fee", "zone", "k", "score")
+    } <= named

@@ -234,7 +234,7 @@ def test_each_reason_lists_its_lists(browser: Callable[..., Any], told: Settled)
     opened = browser("office")
     rows = opened.get(f"/reconcile/rows?month={MONTH}&reason=R_LIBRARY", htmx=True)
     assert rows.status_code == 200
-    assert "基准分值 我方 → 平台" in rows.text
+    assert "病种分值 我方 → 平台" in rows.text
     assert rows.text.count("data-row") == 1
     equal = opened.get(f"/reconcile/rows?month={MONTH}&reason=EQUAL", htmx=True)
     assert equal.text.count("data-row") == min(50, told.accepted - 5)
@@ -251,8 +251,8 @@ def test_the_trail_of_one_list(browser: Callable[..., Any], desk: Desk, told: Se
     found = opened.get(
         f"/reconcile/trail/{case_id(desk, told.other_base)}?month={MONTH}", htmx=True
     )
-    assert "同一病种组的基准分值" in found.text
-    assert re.search(r'class="diff"><span>基准分值</span>', found.text)
+    assert "同一病种组的病种分值" in found.text
+    assert re.search(r'class="diff"><span>病种分值</span>', found.text)
     assert re.search(r'class="after"><span>最终分值</span>', found.text)
     alone = opened.get(
         f"/reconcile/trail/{case_id(desk, told.not_returned)}?month={MONTH}", htmx=True
@@ -278,7 +278,7 @@ def test_the_case_page_says_where_it_parts_from_the_platform(
     opened = browser("coder")
     apart = opened.get(f"/case/{case_id(desk, told.other_base)}/trace", htmx=True)
     assert "和平台的结果不一样：目录版本不同" in apart.text
-    assert re.search(r'class="diff"><span>基准分值</span>', apart.text)
+    assert re.search(r'class="diff"><span>病种分值</span>', apart.text)
     with desk.store.read() as conn:
         same = next(row for row in reconciliations.of_month(conn, MONTH, reason="EQUAL"))
     alike = opened.get(f"/case/{case_id(desk, same.settlement_id)}/trace", htmx=True)
