@@ -14,7 +14,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from types import MappingProxyType
 
-from dipgate.core.case import Case, Diagnosis, IcuStay, Procedure, hours_of
+from dipgate.core.case import Case, Diagnosis, IcuStay, Procedure, hours_of, should_be
 from dipgate.core.clock import CHINA, read_time
 from dipgate.core.codes import diagnosis_code, procedure_code
 from dipgate.core.grouper import Grouper
@@ -227,7 +227,7 @@ def _refused(tables: Tables, notes: tuple[Note, ...]) -> Judged:
 def _to_mend(case: Case, group: GroupResult) -> Iterator[Note]:
     for where in case.problems:
         name = where.removeprefix("setlinfo.")
-        yield Note(name, "这个字段读不出来，按没有处理", "改正后重新导出")
+        yield Note(name, f"这个字段读不出来，{should_be(where)}；按没有处理", "改正后重新导出")
     if group.status is GroupStatus.INVALID_INPUT:
         said = group.warnings[-1] if group.warnings else ""
         mark, _, sentence = said.partition(" ")

@@ -40,9 +40,7 @@ from dipgate.pregrouper.tcm import tcm_of, with_route
 from dipgate.pregrouper.unmet import bounded, unmet_rows
 
 INPUT = "主要诊断 {} {}"
-_NO_EDITION = (
-    "W_MISSING_INPUT 没有结算日期和出院日期，不能确定用哪一版手术操作目录，不能判断治疗方式"
-)
+_NO_EDITION = "W_MISSING_INPUT {}，不能确定用哪一版手术操作目录，不能判断治疗方式"
 _OTHER_DX = "主要诊断不纳入分组，请另选主要诊断"
 
 
@@ -197,13 +195,20 @@ class CaseRun:
         date_is = "结算日期读不出来" if broken else "没有结算日期"
         return f"{date_is}，不能确定用哪一版{what}"
 
+    def _which_day(self) -> str:
+        """Why there is no day at all."""
+        names = (("setl_end_date", "结算日期"), ("dscg_time", "出院日期"))
+        broken = [word for name, word in names if f"setlinfo.{name}" in self.case.problems]
+        return f"{'和'.join(broken)}读不出来" if broken else "没有结算日期和出院日期"
+
     def _operations(self) -> None:
         notes = self.notes
         self.ops = operations_for(self.case, self.plan.rules, self.dx_code)
         self.place = len(notes.warnings)
         no_day = self.case.settled is None and self.case.discharged is None
         notes.warnings += [
-            _NO_EDITION if no_day and text == NO_CATALOGUE else text for text in self.ops.warnings
+            _NO_EDITION.format(self._which_day()) if no_day and text == NO_CATALOGUE else text
+            for text in self.ops.warnings
         ]
         if not notes.tracing:
             return

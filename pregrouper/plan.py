@@ -301,6 +301,9 @@ def answer_key(case: Case, plan: Plan) -> AnswerKey | None:
         day = None if discharged is None else discharged.date()
     else:
         day = case.settled
+    if day is None and case.problems:
+        # What is said of a day that cannot be read is not said of one that is not there.
+        return None
     if day is not None:
         first, last = plan.first_day, plan.last_day
         if (first is not None and day < first) or (last is not None and last < day):

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Context, Decimal, localcontext
 
-from dipgate.core.case import Case
+from dipgate.core.case import Case, should_be
 from dipgate.core.grouping import GroupResult, GroupStatus, ScoreResult, ScoreStatus, Zone
 from dipgate.core.grouping_words import GROUP_WORDS, ZONE_WORDS
 from dipgate.core.money import Fen, rounded, shown, yuan_decimal, yuan_text
@@ -155,7 +155,7 @@ def _has_fee_and_day(ask: Asker, priced: bool) -> bool:
         if ask.fee is not None:
             why = f"总费用 {ask.fee:f} 元是负数" if ask.fee else "总费用是 0 元"
         elif broken:
-            why = f"总费用读不出来：{broken[0]} 应为最多 14 位整数、两位小数的数字，不带千分位"
+            why = f"总费用读不出来：{broken[0]} {should_be(broken[0])}"
         else:
             why = "没有总费用"
         ask.warnings.append(f"W_MISSING_INPUT {why}，不能计分")

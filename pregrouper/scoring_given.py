@@ -65,11 +65,18 @@ def score_given(line: ScoreInput, policy: Policy) -> GivenScore:
         auxiliary=found.auxiliary,
         auxiliary_label=found.auxiliary_label,
         score=found.score,
-        not_configured=tuple(_PATHS.get(path, path) for path in found.not_configured),
+        not_configured=_lacking(line, found),
         warnings=(*found.warnings, *_hints(line, policy, found)),
         trace=found.trace,
     )
     return GivenScore(result, tuple(used), tuple(name for name in stated if name not in used))
+
+
+def _lacking(line: ScoreInput, found: ScoreResult) -> tuple[str, ...]:
+    """What is missing, as the line may say it; without a base score nothing else comes first."""
+    paths = tuple(_PATHS.get(path, path) for path in found.not_configured)
+    first = () if line.base_score is not None else ("input.base_score",)
+    return (*first, *(path for path in paths if path not in first))
 
 
 def _always_used(line: ScoreInput, found: ScoreResult) -> tuple[str, ...]:

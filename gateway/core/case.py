@@ -36,6 +36,21 @@ class Procedure(Struct, frozen=True, gc=False):
     position: int
 
 
+_AMOUNTS = frozenset(
+    {"medfee_sumamt", "fund_payamt", "self_paid", "psn_selfpay", "psn_ownpay", "amt", "amount"}
+)
+
+
+def should_be(where: str) -> str:
+    """What a field that could not be read should hold, in words (`Case.problems`)."""
+    name = where.rpartition(".")[2]
+    if name in _AMOUNTS:
+        return "应为最多 14 位整数、两位小数的数字，不带千分位"
+    if name == "nwb_bir_wt":
+        return "应为数字，以克为单位"
+    return "应为日期或时间，如 2025-03-15、2025-03-15 09:30:00"
+
+
 class IcuStay(Struct, frozen=True, gc=False):
     ward_type: str
     entered: datetime | None

@@ -142,6 +142,7 @@ def test_case_without_a_day_says_so(
     assert found["score_status"] == "NOT_CONFIGURED"
     assert found["not_configured"] == ["case.setl_end_date"]
     assert any(f"{says}，不能确定按哪一天" in text for text in found["warnings"])
+    assert all(says in text for text in found["warnings"] if "手术操作目录" in text)
     about_list = [text for text in found["warnings"] if "not-principal" in text]
     assert all(f"{says}，不能确定用哪一版" in text for text in about_list)
 
@@ -157,6 +158,11 @@ def test_a_fee_that_cannot_be_read_is_told_from_none(
     assert (found["score_status"], found["amount_fen"]) == ("NOT_CONFIGURED", None)
     assert found["not_configured"] == ["case.fee"]
     assert any("总费用读不出来：iteminfo[0].amt" in text for text in found["warnings"])
+    out = tmp_path / "out.jsonl"
+    cli("--state", sample_state, "group", write(tmp_path, broken), "--out", out)
+    (aside,) = lines_of(out.with_name("out.jsonl.aside.jsonl").read_text("utf-8"))
+    assert aside["field"] == "iteminfo[0].amt"
+    assert "不带千分位" in aside["what"]
 
 
 def test_the_total_of_the_settlement_stands_in_for_absent_items(

@@ -373,6 +373,13 @@ def test_a_fee_of_nought_is_an_error_of_the_line(run: Cli) -> None:
     assert any("总费用是 0 元" in text for text in found["warnings"])
 
 
+def test_a_line_without_anything_lacks_its_score_first(cli: Cli, tmp_path: Path) -> None:
+    path = tmp_path / "cases.jsonl"
+    path.write_text('{"case": "S1"}', "utf-8")
+    said = cli("score", path, "--policy", "sample_2025", "--json")
+    assert json.loads(said.out)["not_configured"] == ["input.base_score", "input.fee"]
+
+
 def test_people_read_what_a_form_is(cli: Cli, tmp_path: Path) -> None:
     path = tmp_path / "cases.jsonl"
     path.write_text(json.dumps(CASE | {"fee": 9000, "average_fee": "27000.00"}), "utf-8")

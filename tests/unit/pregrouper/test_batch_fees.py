@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dipgate.core.case import Case
+from dipgate.core.case import Case, should_be
 from dipgate.pregrouper.batch import entries_of
 
 
@@ -39,3 +39,17 @@ def test_true_and_false_are_no_numbers(column: str, where: str, field: str, valu
     (entry,) = entries_of({"dx": ["K80.100"], "ops": [None], column: [value]})
     assert getattr(entry.case, field) is None
     assert entry.case.problems == (where,)
+
+
+@pytest.mark.parametrize(
+    ("where", "form"),
+    [
+        ("setlinfo.medfee_sumamt", "不带千分位"),
+        ("iteminfo[0].amt", "两位小数"),
+        ("setlinfo.setl_end_date", "2025-03-15"),
+        ("icuinfo[1].scs_cutd_exit_time", "2025-03-15 09:30:00"),
+        ("setlinfo.nwb_bir_wt", "以克为单位"),
+    ],
+)
+def test_a_field_that_cannot_be_read_says_what_it_should_hold(where: str, form: str) -> None:
+    assert form in should_be(where)
