@@ -225,7 +225,7 @@ def _statistics(rows: Iterable[LibraryRow], scored: int) -> Iterator[Remark]:
         yield from _remark(
             "fees",
             WARNING,
-            "没有次均费用的病种",
+            "没有平均费用的病种",
             ((row, "") for row in groups if not row.average_fee),
         )
     wide = [row for row in groups if row.cv is not None and row.cv > MAX_CV]
@@ -254,8 +254,8 @@ def _scores(rows: Iterable[LibraryRow], mean: Decimal | None) -> Iterator[Remark
         if row.score and row.average_fee:
             score = row.average_fee * 1000 / mean
             if abs(score - row.score) > max(row.score * TOLERANCE, Decimal("0.01")):
-                bad.append((row, f"分值 {row.score}，按次均费用应为 {score:.4f}"))
-    yield from _remark("mean", WARNING, f"分值与 次均费用 ÷ {mean} × 1000 不符的病种", bad)
+                bad.append((row, f"分值 {row.score}，按平均费用应为 {score:.4f}"))
+    yield from _remark("mean", WARNING, f"分值与 平均费用 ÷ {mean} × 1000 不符的病种", bad)
 
 
 def _parts(data: LibraryData) -> Iterator[Remark]:

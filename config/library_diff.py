@@ -36,7 +36,7 @@ COMPARED: Mapping[str, str] = {
     "secondary_dx": "其他诊断",
     "treatment_class": "治疗方式",
     "score": "分值",
-    "average_fee": "次均费用",
+    "average_fee": "平均费用",
     "average_stay": "平均住院日",
     "cv": "变异系数",
     "case_count": "病例数",

@@ -383,7 +383,7 @@ _KINDS = (
     ),
     PartKind(
         "average-fees",
-        "分级次均费用",
+        "分级平均费用",
         (
             _GROUP,
             _cell("level", "level 医院级别 级别", filled, required=True),

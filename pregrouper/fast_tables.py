@@ -180,7 +180,7 @@ def _fees(library: Library, policy: Policy, groups: Sequence[Group]) -> tuple[li
     known = [group.row.average_fee for group in groups if group.row.average_fee is not None]
     places = max((_places(fee) for fee in known), default=2)
     if places > _FEE_PLACES or any(fee >= 10**8 for fee in known):
-        raise _slow(f"目录 {library.label} 次均费用的小数位数", "grouping.select")
+        raise _slow(f"目录 {library.label} 平均费用的小数位数", "grouping.select")
     places = max(places, 2)
     unit = Decimal(10) ** places
     fees = [

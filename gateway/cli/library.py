@@ -114,7 +114,7 @@ def list_(ctx: click.Context, superseded: bool, as_json: bool) -> None:
 @global_options
 @click.pass_context
 def check(ctx: click.Context, name: str, as_json: bool) -> None:
-    """检查一个已导入的目录：行数、编码、表达式、分值与次均费用；有错误时退出码为 1。"""
+    """检查一个已导入的目录：行数、编码、表达式、分值与平均费用；有错误时退出码为 1。"""
     from dipgate.cli.library_output import print_checked
     from dipgate.config.library_check import check_library
     from dipgate.config.library_workbook import facts

@@ -62,7 +62,7 @@ def print_checked(checked: Checked, *, as_json: bool) -> None:
         against = "" if expected is None else f"（国家方案 {expected}）"
         click.echo(f"  附表 {kind} {rows} 条{against}")
     if checked.mean is not None:
-        click.echo(f"由分值与次均费用推出的地区次均费用 M = {checked.mean} 元")
+        click.echo(f"由分值与平均费用推出的地区平均费用 M = {checked.mean} 元")
     for remark in checked.remarks:
         number = f"：{remark.count} 处" if remark.rows else ""
         click.echo(f"{_LEVELS[remark.level]}：{remark.what}{number}")

@@ -100,7 +100,7 @@ def test_check(state: Path, put: Cli, cli: Cli, table: Table) -> None:
     said = cli("library", "check", "--state", state, "某市@2025")
     assert said.code == 0
     assert "某市@2025：DIP 2.0，2 行" in said.out
-    assert "推出的地区次均费用 M = 5000 元" in said.out
+    assert "推出的地区平均费用 M = 5000 元" in said.out
     assert "警告：诊断不在 icd10 目录里的病种：1 处\n    第3行 2：诊断 K81.0" in said.out
     assert "没有导入 icd9cm3 目录，没有核对手术操作编码" in said.out
     assert said.out.endswith("没有错误\n")
@@ -152,11 +152,11 @@ def test_diff_in_words(state: Path, cli: Cli) -> None:
     said = cli("library", "diff", "--state", state, "某市@2024", "某市@2025")
     assert said.code == 0
     assert said.out.splitlines() == [
-        "变更 1（K80.1 结石）：分值 1000 → 1100（+10.00%）；次均费用 5000 → 5500（+10.00%）",
+        "变更 1（K80.1 结石）：分值 1000 → 1100（+10.00%）；平均费用 5000 → 5500（+10.00%）",
         "新增 4（K86.0 慢胰）：核心，无手术操作，分值 200",
         "取消 3（K85.0 胰腺炎）：核心，无手术操作，分值 300",
         "某市@2024（3 行）→ 某市@2025（3 行）：新增 1，取消 1，变更 1，不变 1",
-        "变更的内容：分值 1，次均费用 1",
+        "变更的内容：分值 1，平均费用 1",
     ]
     counts = cli("library", "diff", "--state", state, "某市@2024", "某市@2025", "--counts")
     assert counts.out.splitlines() == said.out.splitlines()[-2:]
@@ -182,7 +182,7 @@ def test_diff_as_csv(state: Path, cli: Cli) -> None:
     lines = list(csv.DictReader(io.StringIO(said.out)))
     assert [(line["变更"], line["病种编码"], line["内容"], line["现值"]) for line in lines] == [
         ("变更", "1", "分值", "1100"),
-        ("变更", "1", "次均费用", "5500"),
+        ("变更", "1", "平均费用", "5500"),
         ("新增", "4", "", ""),
         ("取消", "3", "", ""),
     ]

@@ -75,7 +75,7 @@ def test_a_conservative_row_is_called_so() -> None:
     ("change", "said"),
     [
         ({"score": Decimal(1100)}, "分值 1000.00 → 1100（+10.00%）"),
-        ({"average_fee": Decimal(7000)}, "次均费用 8000 → 7000（-12.50%）"),
+        ({"average_fee": Decimal(7000)}, "平均费用 8000 → 7000（-12.50%）"),
         ({"score": None}, "分值 1000.00 → 无"),
         ({"cv": Decimal("0.5")}, "变异系数 无 → 0.5"),
         ({"is_basic": True}, "基层病种 否 → 是"),
