@@ -12,7 +12,7 @@ from decimal import Context, Decimal, localcontext
 
 from dipgate.core.case import Case, should_be
 from dipgate.core.grouping import GroupResult, GroupStatus, ScoreResult, ScoreStatus, Zone
-from dipgate.core.grouping_words import GROUP_WORDS, ZONE_WORDS
+from dipgate.core.grouping_words import GROUP_WORDS, VALUE_WORDS, ZONE_WORDS
 from dipgate.core.money import Fen, rounded, shown, yuan_decimal, yuan_text
 from dipgate.core.policy import Policy, ZoneRule
 from dipgate.pregrouper.add_ons import (
@@ -170,7 +170,7 @@ def _has_fee_and_day(ask: Asker, priced: bool) -> bool:
 
 
 def _grouped(ask: Asker, found: _Money, base: Decimal) -> ScoreStatus:
-    ask.step("base", f"病种分值 {base:f}", ask.result.library, base)
+    ask.step("base", f"{VALUE_WORDS['base_score']} {base:f}", ask.result.library, base)
     rules = ask.policy.scoring
     fee = scored_fee(ask)
     average = average_fee(ask, base)
@@ -228,7 +228,7 @@ def _extras(ask: Asker, found: _Money) -> tuple[str, ...]:
 
 
 def _conclude(ask: Asker, zone: Zone) -> None:
-    ask.step("zone", f"费用区间：{ZONE_WORDS[zone]}", "scoring.deviation", zone.value)
+    ask.step("zone", f"{VALUE_WORDS['zone']}：{ZONE_WORDS[zone]}", "scoring.deviation", zone.value)
 
 
 def _without_score(ask: Asker, found: _Money, form: str | None, path: str) -> ScoreStatus:
@@ -251,7 +251,7 @@ def _finish(ask: Asker, found: _Money, raw: Decimal | None) -> None:
     mode = ask.text(rules.mode, "scoring.rounding.mode")
     if raw is not None and rules.score_dp is not None and mode is not None:
         found.score = rounded(raw, rules.score_dp, mode)
-        text = f"病例分值 = {found.score:f}（{rules.score_dp} 位小数）"
+        text = f"{VALUE_WORDS['score']} = {found.score:f}（{rules.score_dp} 位小数）"
         ask.step("score", text, "scoring.rounding", found.score)
     if found.priced:
         _price(ask, found)

@@ -43,7 +43,7 @@ def test_steps_of_the_trace_end_in_their_results(run: Make) -> None:
     texts = {step.step: step.text for step in found.trace}
     assert texts["ratio"] == "费用倍率 = 1000.50 ÷ 1000 = 1.0005"
     assert texts["form"] == "病种分值 × 机构系数 = 110（未舍入）"
-    assert texts["score"] == "病例分值 = 110.0000（4 位小数）"
+    assert texts["score"] == "最终分值 = 110.0000（4 位小数）"
     assert texts["price"] == "分值 × 点值 = 1100 元"
     assert texts["gain_fund"] == "与记账基金相比多 70.00 元"
     assert texts["gain_total"] == "按总费用口径盈余 99.50 元"
@@ -523,10 +523,10 @@ def test_an_average_that_was_worked_out_says_how(
     divisor = said.removesuffix(" 元").rpartition(" ")[2]
     assert any(f"÷ {divisor} = " in step.text for step in trace if step.step == "ratio")
     assert len(trace) == len(set(trace))
-    assert [step.text for step in trace if step.step == "zone"][-1] == "费用区间：正常"
+    assert [step.text for step in trace if step.step == "zone"][-1] == "偏差区间：正常"
 
 
 def test_a_zone_without_k_says_that_k_is_not_used(run: Make) -> None:
     texts = [step.text for step in run("9000.00").trace]
-    assert texts.index("费用区间：超高倍率") < texts.index("本区间计分不用机构系数")
+    assert texts.index("偏差区间：超高倍率") < texts.index("本区间计分不用机构系数")
     assert "本区间计分不用机构系数" not in [step.text for step in run("1000.00").trace]
