@@ -335,7 +335,7 @@ def change_(ctx: click.Context, before: str, after: str, as_json: bool) -> None:
 @global_options
 @click.pass_context
 def indicators(ctx: click.Context, month: str | None, as_json: bool) -> None:
-    """管理指标：CMI、费用和时间消耗指数、入组率、费用极低极高占比、结算率；公式和分母一起给出。"""
+    """管理指标：CMI、费用和时间消耗指数、入组率、低倍率和高倍率占比、结算率；公式和分母一起给出。"""
     from dipgate.pipeline import forecast_stage
     from dipgate.service.wiring import open_desk
     from dipgate.store import cases
