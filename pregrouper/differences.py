@@ -46,32 +46,33 @@ class Reason(StrEnum):
     NOT_CONFIGURED = "NOT_CONFIGURED"
 
 
-REASON_TEXT = {
+REASON_TEXT: Mapping[Reason, str] = {
     Reason.EQUAL: "一致",
-    Reason.NOT_RETURNED: "平台尚未返回分组结果",
+    Reason.NOT_RETURNED: "平台还没给结果",
     Reason.UNREAD: "平台的这一行读不出来",
-    Reason.NOT_OURS: "平台有、我方没有这份清单",
-    Reason.NOT_UPLOADED: "平台标记为未上传",
-    Reason.ANNULLED: "平台已作废这份结果",
-    Reason.CODESET: "两边用的编码版本不同",
+    Reason.NOT_OURS: "平台有，我方没有",
+    Reason.NOT_UPLOADED: "平台说没上传",
+    Reason.ANNULLED: "平台已作废",
+    Reason.CODESET: "编码版本不同",
     Reason.GROUP: "入组不同",
-    Reason.TIE: "多个病种可入，平台选了另一个",
-    Reason.NOT_GROUPED_THERE: "平台未入组，我方已入组",
-    Reason.NOT_GROUPED_HERE: "平台已入组，我方未入组",
-    Reason.BASE_SCORE: "病种目录库的版本不同",
+    Reason.TIE: "多组可入，取法不同",
+    Reason.NOT_GROUPED_THERE: "平台未入组",
+    Reason.NOT_GROUPED_HERE: "我方未入组",
+    Reason.BASE_SCORE: "目录版本不同",
     Reason.AUXILIARY: "辅助分型不同",
     Reason.ZONE: "偏差区间不同",
-    Reason.AVERAGE_FEE: "偏差病例的平均费用标准不同",
-    Reason.COEFFICIENT: "医疗机构系数不同",
-    Reason.ROUNDING: "舍入不同",
+    Reason.AVERAGE_FEE: "平均费用不同",
+    Reason.COEFFICIENT: "机构系数不同",
+    Reason.ROUNDING: "仅四舍五入",
     Reason.PRICE: "点值不同",
-    Reason.POOL: "按另一个险种的基金池结算",
-    Reason.SHARE: "基金支付比例的算法不同",
+    Reason.POOL: "险种（基金池）不同",
+    Reason.SHARE: "基金支付比例不同",
     Reason.AUDIT: "审核扣减",
-    Reason.SCORE: "结算分值不同，原因待核",
+    Reason.SCORE: "分值不同，原因待核",
     Reason.PAYABLE: "应付不同，原因待核",
-    Reason.NOT_CONFIGURED: "我方政策参数未配置，无法比较",
+    Reason.NOT_CONFIGURED: "我方缺参数",
 }
+"""What a reason is called, on the page as in a command."""
 
 
 class Stage(StrEnum):

@@ -10,7 +10,7 @@ from types import MappingProxyType
 
 from dipgate.pipeline.desk import Desk
 from dipgate.pregrouper.difference_steps import Mark
-from dipgate.pregrouper.differences import Reason
+from dipgate.pregrouper.differences import REASON_TEXT, Reason
 from dipgate.store import Connection, cases, reconciliations, results
 from dipgate.store.reconciliations import Alone, ReasonSum, Side, StepRow
 
@@ -32,119 +32,119 @@ class Guide:
 
 GUIDES: Mapping[Reason, Guide] = MappingProxyType(
     {
-        Reason.EQUAL: Guide("一致", "组、分值和应付都一样。", "不用做什么。"),
+        Reason.EQUAL: Guide(REASON_TEXT[Reason.EQUAL], "组、分值和应付都一样。", "不用做什么。"),
         Reason.GROUP: Guide(
-            "入组不同",
+            REASON_TEXT[Reason.GROUP],
             "我方入 {ours}，平台入 {theirs}。多半是清单上传后改过，或两边的目录、组规则不是一版。",
             "打开病例看分组过程；清单改过就按现在的内容再传，没改过就带着分组过程去申诉。",
         ),
         Reason.TIE: Guide(
-            "多组可入，取法不同",
+            REASON_TEXT[Reason.TIE],
             "这份能入的组不止一个：我方取 {ours}，平台取 {theirs}。",
             "问局端同时符合几组时取哪一组；答复后在政策里写明取法。",
         ),
         Reason.NOT_GROUPED_THERE: Guide(
-            "平台未入组",
+            REASON_TEXT[Reason.NOT_GROUPED_THERE],
             "我方入 {ours}，平台没有入组，没有应付，按 0 元比较。",
-            "看平台的质控结果（3607）说了什么；编码没问题就申诉。",
+            "看平台的质控结果说了什么；编码没问题就申诉。",
         ),
         Reason.NOT_GROUPED_HERE: Guide(
-            "我方未入组",
+            REASON_TEXT[Reason.NOT_GROUPED_HERE],
             "平台入 {theirs}，我方没有入组。",
             "看我方目录库是不是缺这一组、版本是不是旧了；导入新版本后再对一次。",
         ),
         Reason.CODESET: Guide(
-            "编码版本不同",
+            REASON_TEXT[Reason.CODESET],
             "我方的编码是 {ours}，平台像是按另一版编码 {theirs} 入的组。",
             "核对局端收的是哪一版编码、对照表是哪一版；对照有误就在编码对照里改，改后再对一次。",
         ),
         Reason.BASE_SCORE: Guide(
-            "目录版本不同",
+            REASON_TEXT[Reason.BASE_SCORE],
             "同一病种组的病种分值，我方 {ours}，平台 {theirs}：两边用的目录库不是一版。",
             "核对局端公布的目录和启用日期；是新版本就导入，不是就带着目录去申诉。",
         ),
         Reason.AUXILIARY: Guide(
-            "辅助分型不同",
+            REASON_TEXT[Reason.AUXILIARY],
             "组一样，辅助分型我方是 {ours}，平台是 {theirs}。",
             "看病例里支持分型的诊断、离院方式和住院天数；我方有依据就申诉，没有就核对辅助目录。",
         ),
         Reason.ZONE: Guide(
-            "偏差区间不同",
+            REASON_TEXT[Reason.ZONE],
             "费用倍率落在不同的区间，或区间的算法不同：我方 {ours}，平台 {theirs}。",
             "先核对上传之后有没有补记或冲减费用；没有就向局端核对高低倍率的界限和算法。",
         ),
         Reason.COEFFICIENT: Guide(
-            "机构系数不同",
+            REASON_TEXT[Reason.COEFFICIENT],
             "组和病种分值一样，机构系数我方用 {ours}，平台用的是 {theirs}。",
             "向局端要本院的机构系数和起用日期，写进政策后再对一次。",
         ),
         Reason.AVERAGE_FEE: Guide(
-            "平均费用不同",
+            REASON_TEXT[Reason.AVERAGE_FEE],
             "偏差病例按平均费用算分：我方用 {ours} 元，平台用的是 {theirs} 元。",
             "向局端要这一组的平均费用标准，写进政策后再对一次。",
         ),
         Reason.ROUNDING: Guide(
-            "仅四舍五入",
+            REASON_TEXT[Reason.ROUNDING],
             "只差进位：我方 {ours}，平台 {theirs}。",
             "不用申诉；想完全一致，就按局端的写法改政策里的进位位数和方式。",
         ),
         Reason.PRICE: Guide(
-            "点值不同",
+            REASON_TEXT[Reason.PRICE],
             "分值一样，点值我方用 {ours} 元，平台用的是 {theirs} 元。",
             "核对局端公布的这个月的点值；是新公布的就写进政策，再对一次。",
         ),
         Reason.POOL: Guide(
-            "险种（基金池）不同",
+            REASON_TEXT[Reason.POOL],
             "我方按 {ours} 算，平台按 {theirs} 算。",
             "核对结算时的险种类型；平台记错就带着参保凭证去申诉，我方记错就修订清单再传。",
         ),
         Reason.SHARE: Guide(
-            "基金支付比例不同",
+            REASON_TEXT[Reason.SHARE],
             "分值和点值一样，基金支付我方是 {ours}，平台是 {theirs}。",
             "向局端核对基金支付比例和付法，写进政策后再对一次。",
         ),
         Reason.AUDIT: Guide(
-            "审核扣减",
+            REASON_TEXT[Reason.AUDIT],
             "其余都一样，应付我方 {ours} 元，平台 {theirs} 元：少的是审核扣减的钱。",
             "找这份的审核意见；扣得不对就在期限内带着依据申诉。",
         ),
         Reason.SCORE: Guide(
-            "分值不同，原因待核",
+            REASON_TEXT[Reason.SCORE],
             "最终分值我方 {ours}，平台 {theirs}，改任何一个参数都得不出平台的数。",
             "打开病例看计分过程，带着它问局端怎么算的。",
         ),
         Reason.PAYABLE: Guide(
-            "应付不同，原因待核",
+            REASON_TEXT[Reason.PAYABLE],
             "分值一样，应付我方 {ours} 元，平台 {theirs} 元，改任何一个参数都得不出平台的数。",
             "打开病例看应付的算法，带着它问局端怎么算的。",
         ),
         Reason.ANNULLED: Guide(
-            "平台已作废",
+            REASON_TEXT[Reason.ANNULLED],
             "平台说这份分组结果已经作废。",
             "看这次结算有没有退费或重结；没有就拿清单流水号问局端。",
         ),
         Reason.NOT_CONFIGURED: Guide(
-            "我方缺参数",
+            REASON_TEXT[Reason.NOT_CONFIGURED],
             "我方{ours}，算不出结果；平台是 {theirs}。",
             "在政策里补上缺的参数，再对一次。",
         ),
         Reason.NOT_RETURNED: Guide(
-            "平台还没给结果",
+            REASON_TEXT[Reason.NOT_RETURNED],
             "平台收下了这份清单，分组结果里还没有它。",
             "过一天再取一次结果；一直没有，就拿清单流水号问局端。",
         ),
         Reason.UNREAD: Guide(
-            "平台的这一行读不出来",
+            REASON_TEXT[Reason.UNREAD],
             "平台的结果里有这份清单，那一行有读不出来的格子。",
             "按提示改正那一行，或请局端重新导出，再对一次。",
         ),
         Reason.NOT_UPLOADED: Guide(
-            "平台说没上传",
+            REASON_TEXT[Reason.NOT_UPLOADED],
             "我方有平台的回执，平台的结果里却写着没有上传。",
             "拿清单流水号和回执问局端；不要自己重传。",
         ),
         Reason.NOT_OURS: Guide(
-            "平台有，我方没有",
+            REASON_TEXT[Reason.NOT_OURS],
             "平台的结果里有这份清单，我方这个月没有被收下的同一份。",
             "看是不是结算跨月、退费重结，或由别的途径上传的。",
         ),

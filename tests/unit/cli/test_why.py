@@ -58,14 +58,13 @@ def test_one_sentence_with_both_values_and_counts_with_money(ours: Callable[...,
     )
     assert said.code == 0, said.err
     assert (
-        "S2：医疗机构系数不同：机构系数我方 1.04，平台 0.92（政策表 二级，2024-01-01 起）"
-        in said.out
+        "S2：机构系数不同：机构系数我方 1.04，平台 0.92（政策表 二级，2024-01-01 起）" in said.out
     )
     assert (
         "S3：审核扣减：应付（元）我方 13348.49，平台 13148.49（其余都一样，少付 200.00 元）"
         in said.out
     )
-    assert "S4：平台尚未返回分组结果" in said.out
+    assert "S4：平台还没给结果" in said.out
     assert "S1：" not in said.out
     assert "R_AUDIT 审核扣减 1 例，-200.00 元" in said.out
     assert "EQUAL 一致 1 例" in said.out
@@ -83,7 +82,7 @@ def test_json_names_every_cause(ours: Callable[..., Any]) -> None:
 
 def test_theirs_alone_is_told(ours: Callable[..., Any]) -> None:
     said = ours([{"setl_id": "ALIEN", "grp_dise_sco": BASE}])
-    assert "ALIEN：平台有、我方没有这份清单" in said.out
+    assert "ALIEN：平台有，我方没有" in said.out
 
 
 def test_a_bad_row_is_set_aside_and_the_rest_compared(ours: Callable[..., Any]) -> None:
@@ -121,9 +120,9 @@ def test_a_row_of_theirs_that_cannot_be_read_is_no_missing_answer(ours: Callable
     said = ours([{"grp_dise_sco": "not a number"}])
     assert said.code == 2
     assert "S1：平台的这一行读不出来" in said.out
-    assert "S2：平台尚未返回分组结果" in said.out
+    assert "S2：平台还没给结果" in said.out
     assert "UNREAD 平台的这一行读不出来 1 例" in said.out
-    assert "NOT_RETURNED 平台尚未返回分组结果 1 例" in said.out
+    assert "NOT_RETURNED 平台还没给结果 1 例" in said.out
 
 
 @pytest.mark.parametrize(
@@ -131,10 +130,10 @@ def test_a_row_of_theirs_that_cannot_be_read_is_no_missing_answer(ours: Callable
     [
         (f"结算ID,应付金额\nS1,{PAY}\n", "EQUAL 一致 1 例"),
         (f"结算ID,结算分值\nS1,{SCORE}\n", "EQUAL 一致 1 例"),
-        ("结算ID,结算分值\nS1,1913.4493\n", "S1：医疗机构系数不同：机构系数我方 1.04，平台 0.92"),
+        ("结算ID,结算分值\nS1,1913.4493\n", "S1：机构系数不同：机构系数我方 1.04，平台 0.92"),
         ("结算ID,应付金额\nS1,13148.49\n", "S1：审核扣减：应付（元）我方 13348.49"),
-        ("结算ID\nS1\n", "S1：平台尚未返回分组结果"),
-        ("结算ID,病种编码\nS1,\n", "S1：平台未入组，我方已入组"),
+        ("结算ID\nS1\n", "S1：平台还没给结果"),
+        ("结算ID,病种编码\nS1,\n", "S1：平台未入组"),
     ],
 )
 def test_what_a_statement_does_not_return_is_not_compared(
@@ -152,4 +151,4 @@ def test_a_case_that_the_platform_did_not_group_loses_all_its_money(
     ours: Callable[..., Any],
 ) -> None:
     said = ours([{"grp_stas": "0", "dip_dise_grp_code": ""}])
-    assert "R_UNGROUPED 平台未入组，我方已入组 1 例，-13348.49 元" in said.out
+    assert "R_UNGROUPED 平台未入组 1 例，-13348.49 元" in said.out

@@ -72,7 +72,7 @@ def test_a_number_of_our_table_is_named_with_its_place(ours: Callable[..., Any])
     side, grouped, scored = ours()
     found = why(side, grouped, scored, theirs(grouped, scored, settled_score=d("828.46")))
     assert (found.reason, found.ours, found.theirs) == (Reason.COEFFICIENT, "1.1", "0.92")
-    assert found.text == "医疗机构系数不同：机构系数我方 1.1，平台 0.92（政策表 二级）"
+    assert found.text == "机构系数不同：机构系数我方 1.1，平台 0.92（政策表 二级）"
 
 
 def test_a_number_of_no_table_is_solved_for_and_said_to_be(ours: Callable[..., Any]) -> None:
@@ -97,7 +97,7 @@ def test_every_single_change_that_explains_it_is_named(ours: Callable[..., Any])
     found = why(side, grouped, scored, theirs(grouped, scored, settled_score=without))
     assert [cause.reason for cause in found.causes][:2] == [Reason.ZONE, Reason.COEFFICIENT]
     assert found.reason is Reason.ZONE
-    assert "也可能是：医疗机构系数不同" in found.text
+    assert "也可能是：机构系数不同" in found.text
     assert cause_steps(found)[0].label == f"依据：{found.note}"
 
 
