@@ -206,10 +206,15 @@ def _sums(ask: SettleAsk, year: ClosedYear) -> Pair | None:
     if year.cases is None:
         return year.total_fee or Decimal(0), year.total_score or Decimal(0)
     trim, path = ask.policy.settlement.point_value.trim, "settlement.point_value.trim"
-    bounds = (("low", trim.low, Decimal(0)), ("high", trim.high, _ONE))
+    bounds = (
+        ("low", trim.low, Decimal(0), "裁剪的下百分位"),
+        ("high", trim.high, _ONE, "裁剪的上百分位"),
+    )
     edges = [
-        open_end if param is not None and param.absent else ask.number(param, f"{path}.{name}")
-        for name, param, open_end in bounds
+        open_end
+        if param is not None and param.absent
+        else ask.number(param, f"{path}.{name}", why=why)
+        for name, param, open_end, why in bounds
     ]
     low, high = edges
     if low is None or high is None:

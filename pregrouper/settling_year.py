@@ -247,8 +247,12 @@ def _banded(ask: SettleAsk, payable: Decimal | None) -> Decimal | None:
     band = bands[place]
     path = f"{_BANDS}[{place}]"
     form = BAND_FORMS.named(band.pay.form, f"{path}.pay")
-    share = _of_band(ask, band.pay.share, f"{path}.pay.share", needed=form.needs_share)
-    upto = _of_band(ask, band.pay.upto, f"{path}.pay.upto", needed=form.needs_upto)
+    share = _of_band(
+        ask, band.pay.share, f"{path}.pay.share", why="分成或分担比例", needed=form.needs_share
+    )
+    upto = _of_band(
+        ask, band.pay.upto, f"{path}.pay.upto", why="封顶的记账 ÷ 应付", needed=form.needs_upto
+    )
     if share is None or upto is None:
         return None
     paid = form.pays(BandInput(billed, payable, share, upto))
@@ -259,8 +263,10 @@ def _banded(ask: SettleAsk, payable: Decimal | None) -> Decimal | None:
     return paid
 
 
-def _of_band(ask: SettleAsk, param: Param | None, path: str, *, needed: bool) -> Decimal | None:
-    return ask.number(param, path) if needed else _ONE
+def _of_band(
+    ask: SettleAsk, param: Param | None, path: str, *, why: str, needed: bool
+) -> Decimal | None:
+    return ask.number(param, path, why=why) if needed else _ONE
 
 
 def _deposit(ask: SettleAsk, held: Decimal | None) -> tuple[Fen | None, Decimal | None]:

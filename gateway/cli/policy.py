@@ -17,6 +17,18 @@ if TYPE_CHECKING:
     from dipgate.pregrouper.review import Edge
 
 
+_COMPLETENESS = {
+    "national": "国家框架",
+    "grouping+scoring": "入组和计分",
+    "grouping": "只有入组",
+    "scoring-fragment": "只有部分计分",
+    "settlement-fragment": "只有部分结算",
+    "scope-only": "只有适用范围",
+    "template": "样板",
+}
+"""How much of a city's rules a policy holds, in words."""
+
+
 @click.group()
 @global_options
 def policy() -> None:
@@ -96,10 +108,11 @@ def list_(ctx: click.Context, as_json: bool) -> None:
             print_json(row)
             continue
         dates = f"{row['effective_from'] or '（未知）'} – {row['effective_to'] or '（未定）'}"
+        held = _COMPLETENESS.get(row["completeness"], row["completeness"])
         based = f" 基于 {'、'.join(item.extends)}" if item.extends else ""
         click.echo(
             f"{header.region.code} {header.region.name}  {header.id}"
-            f"{'（本院）' if item.own else ''}{based}  {dates}  {row['completeness']}  "
+            f"{'（本院）' if item.own else ''}{based}  {dates}  {held}  "
             f"目录 {row['library'] or '（未写）'}  "
             f"缺参数：入组 {counts[GROUPING]}、计分 {counts[SCORE]}、金额 {counts[MONEY]}"
         )

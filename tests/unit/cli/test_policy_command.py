@@ -449,6 +449,13 @@ def test_a_mistake_of_a_worked_case_names_its_file(cli: Cli, state: Path) -> Non
     assert "cases/mine.yaml" in said.out
 
 
+def test_the_list_says_in_words_how_much_a_policy_holds(cli: Cli, state: Path) -> None:
+    told = cli("--state", state, "policy", "list").out
+    assert "只有适用范围" in told
+    for name in ("scope-only", "fragment", "grouping+scoring"):
+        assert name not in told
+
+
 def test_a_broken_policy_file_is_listed_with_its_reason(state: Path) -> None:
     own(state, "bad", more="settlement: {ratoi: 1}\n")
     (broken,) = listed_policies(state)[1]

@@ -511,3 +511,15 @@ def test_the_period_picks_dated_numbers_by_its_last_day(run: Callable[..., Settl
     rules = {"form": "points * rate * ratio", "ratio": ratio}
     assert run(month(), monthly=rules).payable == 800000
     assert run(month(month="2025-02"), monthly=rules).payable == 900000
+
+
+def test_the_numbers_of_a_band_have_their_words(run: Callable[..., Settled]) -> None:
+    # payable = 1000 × 10 × 0.7; billed is 1.05 and 1.2 of it
+    for billed, said in (
+        ("7350", ("分成或分担比例 = 0.6",)),
+        ("8400", ("封顶的记账 ÷ 应付 = 1.1",)),
+    ):
+        found = run(year(billed_fund=billed), year_end=YEAR | {"bands": BANDS})
+        texts = [step.text for step in found.trace]
+        assert set(said) <= set(texts)
+        assert not [text for text in texts if text.startswith("settlement.")]
