@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
+from dipgate.core.errors import ConfigError
 from dipgate.core.grouping import GroupResult, ScoreResult, ScoreStatus, Step
 from dipgate.core.grouping_words import GROUP_WORDS, SCORE_WORDS, ZONE_WORDS
+from dipgate.core.lists import text_of
 from dipgate.core.worklist import Grade
 from dipgate.pipeline.preview import Worth
 from dipgate.store import cases
@@ -187,6 +189,21 @@ def score_words(score: ScoreResult) -> str:
 def money_words(fen: int | None) -> str:
     """Money, or the sign for what is not known."""
     return _money(fen)
+
+
+def policy_words(sheet: Sheet) -> str:
+    """The policy of the group by its area and first day; by its id where it holds no longer."""
+    label = sheet.group.policy
+    place = text_of(sheet.list.setlinfo.get("insuplc")).strip()
+    try:
+        held = sheet.desk.policy(sheet.day, place)
+    except ConfigError:
+        held = None
+    if held is None or held.label != label:
+        return label.partition("@")[0]
+    header = held.policy
+    since = f"，{header.effective_from} 起" if header.effective_from else ""
+    return f"{header.region.name or header.id}付费政策{since}"
 
 
 def _step(step: Step, names: Mapping[str, str]) -> TraceStep:

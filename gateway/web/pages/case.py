@@ -12,7 +12,7 @@ from dipgate.pipeline.preview import preview
 from dipgate.pipeline.reconcile_view import newest_trail
 from dipgate.store import cases, worklist_rows
 from dipgate.web.case_changes import asked_changes, history
-from dipgate.web.case_money import comparison, not_chosen, trace, warnings
+from dipgate.web.case_money import comparison, not_chosen, policy_words, trace, warnings
 from dipgate.web.case_view import CaseView, fragment, open_case, queue_filter
 from dipgate.web.guard import Permission
 from dipgate.web.page import Page
@@ -86,7 +86,15 @@ def explain(page: Page, case_id: str) -> Response:
     steps, said = trace(view.sheet), warnings(view.sheet)
     others = not_chosen(view.sheet)
     apart = newest_trail(page.desk, case_id) if page.may(Permission.RESULTS_VIEW) else None
-    return fragment(view, "case_trace.html", steps=steps, warnings=said, others=others, trail=apart)
+    return fragment(
+        view,
+        "case_trace.html",
+        steps=steps,
+        warnings=said,
+        others=others,
+        trail=apart,
+        policy=policy_words(view.sheet),
+    )
 
 
 @route("/case/<case_id>/history", needs=Permission.LISTS_VIEW, fragment=True)

@@ -174,6 +174,8 @@ def test_the_group_is_explained_step_by_step(coder: Any, desk: Desk) -> None:
     for step in (*judged.group.trace, *judged.score.trace):
         assert " ".join(step.text.split()) in text
     assert judged.library in text
+    assert "示例市付费政策，2024-01-01 起" in text
+    assert judged.policy not in text
 
 
 def test_an_unknown_case_is_not_there(coder: Any) -> None:

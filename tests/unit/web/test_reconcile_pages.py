@@ -279,6 +279,7 @@ def test_the_case_page_says_where_it_parts_from_the_platform(
     apart = opened.get(f"/case/{case_id(desk, told.other_base)}/trace", htmx=True)
     assert "和平台的结果不一样：目录版本不同" in apart.text
     assert re.search(r'class="diff"><span>病种分值</span>', apart.text)
+    assert apart.text.index("为什么</h3>") < apart.text.index('class="trail"')
     with desk.store.read() as conn:
         same = next(row for row in reconciliations.of_month(conn, MONTH, reason="EQUAL"))
     alike = opened.get(f"/case/{case_id(desk, same.settlement_id)}/trace", htmx=True)
