@@ -258,7 +258,7 @@ def test_a_field_is_edited_in_place_with_a_reason(coder: Any, desk: Desk) -> Non
     assert answer.status_code == 200
     after = again(desk, case)
     assert after.settlement_list().get(PATH) == "2"
-    for part in ("listhead", "problemhead", "findings", "casehead", "strip"):
+    for part in ("listhead", "problemhead", "findings", "casehead", "strip", "nav"):
         assert re.search(rf'id="{part}"[^>]*hx-swap-oob', answer.text), part
     assert "改动 1 处" in plain(answer)
     assert re.search(r'class="cell f-fixed" id="c-setlinfo-dscg_way"[^>]*autofocus', answer.text)
