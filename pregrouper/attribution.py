@@ -30,9 +30,9 @@ from dipgate.pregrouper.attribution_side import (
     Editions,
     Known,
     OurSide,
-    divisor_of,
     editions_of,
 )
+from dipgate.pregrouper.difference_steps import divisor_of
 from dipgate.pregrouper.differences import (
     GROUPED,
     STAGES,

@@ -25,11 +25,11 @@ from dipgate.pregrouper.attribution_side import (
     Cell,
     OurSide,
     cells,
-    divisor_of,
     level_word,
     one_cell,
 )
 from dipgate.pregrouper.deviation import FORM_WORDS
+from dipgate.pregrouper.difference_steps import divisor_of
 from dipgate.pregrouper.differences import BureauResult, Reason, plain
 from dipgate.pregrouper.scoring import PRECISION
 

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from decimal import Context, Decimal, localcontext
+from decimal import Decimal
 from types import MappingProxyType
 from typing import Any
 
 from dipgate.core.case import Case
-from dipgate.core.grouping import GroupResult, GroupStatus, ScoreResult
-from dipgate.core.money import rounded, yuan_decimal
+from dipgate.core.grouping import GroupResult, ScoreResult
 from dipgate.core.params import Param, ParamTable
 from dipgate.core.policy import Policy
 from dipgate.core.reference import CodeMap, Reference
 from dipgate.pregrouper.engine import group
 from dipgate.pregrouper.library import Library
-from dipgate.pregrouper.scoring import PRECISION, score
-from dipgate.pregrouper.zone_score import NET
+from dipgate.pregrouper.scoring import score
 
 Codes = Mapping[str, tuple[str, ...]]
 
@@ -164,20 +162,3 @@ def one_cell(value: Decimal, *keys: str) -> ParamTable:
     if isinstance(item, Param):
         raise ValueError("a table needs a key")
     return item
-
-
-def divisor_of(
-    case: Case, grouped: GroupResult, scored: ScoreResult, policy: Policy
-) -> Decimal | None:
-    """The average fee that the fee was divided by for the ratio, in yuan; None without a ratio."""
-    if not scored.ratio or case.fee is None:
-        return None
-    fee = yuan_decimal(case.fee)
-    rules = policy.scoring
-    whole = grouped.status in (GroupStatus.BLANK, GroupStatus.UNGROUPED)
-    if rules.fee_basis == NET and rules.fee_excluded is not None and not whole:
-        excluded = case.item_fee(rules.fee_excluded)
-        fee -= yuan_decimal(excluded) if excluded is not None else 0
-    with localcontext(Context(prec=PRECISION)):
-        # The quotient of a quotient: the last digits are not the table's.
-        return rounded(fee / scored.ratio, 10, "half_even")

@@ -7,13 +7,17 @@ return is worked out from the cause that was found, and said to be so, or it sta
 from __future__ import annotations
 
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import Context, Decimal, localcontext
 from enum import StrEnum
 
-from dipgate.core.grouping import GroupResult, ScoreResult
+from dipgate.core.case import Case
+from dipgate.core.grouping import GroupResult, GroupStatus, ScoreResult
 from dipgate.core.grouping_words import VALUE_WORDS, ZONE_WORDS
-from dipgate.core.money import Fen, rounded, yuan_text
+from dipgate.core.money import Fen, rounded, yuan_decimal, yuan_text
+from dipgate.core.policy import Policy
 from dipgate.pregrouper.differences import BureauResult, Difference, Reason
+from dipgate.pregrouper.scoring import PRECISION
+from dipgate.pregrouper.zone_score import NET
 
 NOT_RETURNED = "不返回"
 _SHOWN_RATIO = Decimal("0.01")
@@ -196,3 +200,20 @@ def _text(number: Decimal | None) -> str:
 
 def _money(fen: Fen | None) -> str:
     return "" if fen is None else yuan_text(fen)
+
+
+def divisor_of(
+    case: Case, grouped: GroupResult, scored: ScoreResult, policy: Policy
+) -> Decimal | None:
+    """The average fee that the fee was divided by for the ratio, in yuan; None without a ratio."""
+    if not scored.ratio or case.fee is None:
+        return None
+    fee = yuan_decimal(case.fee)
+    rules = policy.scoring
+    whole = grouped.status in (GroupStatus.BLANK, GroupStatus.UNGROUPED)
+    if rules.fee_basis == NET and rules.fee_excluded is not None and not whole:
+        excluded = case.item_fee(rules.fee_excluded)
+        fee -= yuan_decimal(excluded) if excluded is not None else 0
+    with localcontext(Context(prec=PRECISION)):
+        # The quotient of a quotient: the last digits are not the table's.
+        return rounded(fee / scored.ratio, 10, "half_even")

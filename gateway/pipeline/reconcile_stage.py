@@ -18,8 +18,7 @@ from dipgate.pipeline.desk import Desk
 from dipgate.pipeline.judge_stage import Priced, price
 from dipgate.pipeline.why import Both, Sides, explain, their_money
 from dipgate.pregrouper.attribution import OurSide
-from dipgate.pregrouper.attribution_side import divisor_of
-from dipgate.pregrouper.difference_steps import DiffStep, cause_steps, difference_steps
+from dipgate.pregrouper.difference_steps import DiffStep, cause_steps, difference_steps, divisor_of
 from dipgate.pregrouper.differences import BureauResult, Difference, Reason, first_difference
 from dipgate.security.eventlog import log
 from dipgate.store import Connection, audit, cases, life, reconciliations, results

@@ -19,8 +19,7 @@ from dipgate.core.reference import CodeMap, MapEntry, Reference
 from dipgate.pregrouper import compile_library
 from dipgate.pregrouper.attribution import OurSide, editions_of, known_from, why
 from dipgate.pregrouper.attribution_score import with_average
-from dipgate.pregrouper.attribution_side import divisor_of
-from dipgate.pregrouper.difference_steps import Mark, cause_steps, difference_steps
+from dipgate.pregrouper.difference_steps import Mark, cause_steps, difference_steps, divisor_of
 from dipgate.pregrouper.differences import BureauResult, Difference, Reason
 
 K_TABLE = {"3": "1.1", "2": "0.92"}
