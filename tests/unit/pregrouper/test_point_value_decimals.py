@@ -67,7 +67,7 @@ def test_a_months_point_value_too(
     make_policy: Callable[..., Any], line: dict[str, Any], value: str
 ) -> None:
     scoring = {"time_weights": [1, 2, 7], "time_weight_mode": "weighted_totals"} | rounding(2)
-    monthly = {"form": "points * rate", "ratio": "1"}
+    monthly = {"form": "points * rate", "ratio": "1", "deposit": "n/a"}
     policy = make_policy(scoring=scoring, settlement={"monthly": monthly})
     found = settle(
         SettleInput.model_validate(
