@@ -6,8 +6,10 @@ may not be principal).
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
+from typing import TypeVar
 
 from msgspec import Struct
 
@@ -26,6 +28,7 @@ _BY_LEVEL = "incision0_and_level_lt3"
 SIMPLE_LEVEL = 3
 """`incision0_and_level_lt3`: below this level, with incision class 0."""
 MAX_CODES = 50_000
+T = TypeVar("T")
 
 
 class Operations(Struct, frozen=True, gc=False):
@@ -116,51 +119,18 @@ class Attributes:
 Reading = tuple[str, str, tuple[str, ...]]
 
 
-class Readings(dict[str, Reading]):
-    """What becomes of each code (`_read`), worked out when it is first asked for."""
+class WorkedOut(dict[str, T]):
+    """What is to be known of each code, worked out when it is first asked for."""
 
-    def __init__(self, rules: OpRules) -> None:
+    def __init__(self, work: Callable[[str], T]) -> None:
         super().__init__()
-        self._rules = rules
+        self._work = work
 
-    def __missing__(self, code: str) -> Reading:
+    def __missing__(self, code: str) -> T:
         if len(self) >= MAX_CODES:
             self.clear()
-        found = self[code] = _read(code, self._rules)
+        found = self[code] = self._work(code)
         return found
-
-
-class Plain(dict[str, str]):
-    """Class of the codes of which nothing is to be said: known as they stand, on no list.
-
-    Empty text for every other code. Filled as codes are asked for.
-    """
-
-    def __init__(self, rules: OpRules) -> None:
-        super().__init__()
-        self._rules = rules
-        undecided = bool(rules.op_list) and rules.not_main is None
-        self._none = (
-            rules.mapping is not None
-            or undecided
-            or not rules.attributes.known
-            or rules.simple_op == _BY_LEVEL
-        )
-
-    def __missing__(self, code: str) -> str:
-        if len(self) >= MAX_CODES:
-            self.clear()
-        found = self[code] = self._read(code)
-        return found
-
-    def _read(self, code: str) -> str:
-        rules = self._rules
-        if self._none or (rules.op_list and rules.not_main is not None and code in rules.not_main):
-            return ""
-        if code not in rules.attributes and code not in rules.library_codes:
-            return ""
-        letter = rules.attributes.letter(code)
-        return "" if letter == CONSERVATIVE else letter
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,12 +151,14 @@ class OpRules:
     not_main: Mapping[str, OpNotMain] | None
     mapping: Mapping[str, tuple[str, ...]] | None = None
     """Version map of the case's codes; None where the policy maps nothing."""
-    plain: Plain = field(init=False, repr=False, compare=False)
-    read: Readings = field(init=False, repr=False, compare=False)
+    plain: WorkedOut[str] = field(init=False, repr=False, compare=False)
+    """Classes of codes of which nothing is to be said; empty text for every other code."""
+    read: WorkedOut[Reading] = field(init=False, repr=False, compare=False)
+    """What becomes of a code (`_read`)."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "plain", Plain(self))
-        object.__setattr__(self, "read", Readings(self))
+        object.__setattr__(self, "plain", WorkedOut(partial(_plain_letter, self)))
+        object.__setattr__(self, "read", WorkedOut(partial(_read, self)))
 
 
 def op_rules(
@@ -280,7 +252,19 @@ def _known_codes(case: Case, rules: OpRules, warnings: list[str], restored: list
     return codes
 
 
-def _read(code: str, rules: OpRules) -> Reading:
+def _plain_letter(rules: OpRules, code: str) -> str:
+    """Class of a code that is known as it stands and on no list; empty where more is to be said."""
+    if rules.mapping is not None or not rules.attributes.known or rules.simple_op == _BY_LEVEL:
+        return ""
+    if rules.op_list and (rules.not_main is None or code in rules.not_main):
+        return ""
+    if code not in rules.attributes and code not in rules.library_codes:
+        return ""
+    letter = rules.attributes.letter(code)
+    return "" if letter == CONSERVATIVE else letter
+
+
+def _read(rules: OpRules, code: str) -> Reading:
     """The code of the library's edition (empty: it takes no part), a warning, what was mended."""
     said: tuple[str, ...] = ()
     if rules.mapping is not None:

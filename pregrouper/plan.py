@@ -359,14 +359,13 @@ def kin_key(
     return (number, first, rest, other, classes, method, stay, year)
 
 
-def _never_alike(policy: Policy, excluded: bool, classes: bool) -> bool:
+def _never_alike(policy: Policy, excluded: bool, classes: bool, labelled: bool) -> bool:
     """Do answers depend on what differs from case to case (fee, stay, labels, day in words)?
 
     A table that is not there (`excluded`, `classes` of operations) is said with the day.
     """
     rules = policy.grouping
     by_fee = USES_FEE.intersection(rules.select or ()) or rules.bx_tie == "closest_fee"
-    labelled = policy.auxiliary.mode not in NO_MODE
     routes = frozenset(policy.routing.excluded or ()) & {"self_pay"}
     maps = bool(policy.catalogue.map_case_down)
     unsaid = (rules.exclusions.dx_list == "exact" and not excluded) or not classes
@@ -389,6 +388,7 @@ def _make(
     maps = bool(policy.catalogue.map_case_down)
     positions = rules.pre_any_position
     everywhere = positions == ("all",)
+    labelled = policy.auxiliary.mode not in NO_MODE
     has_national = library.national.pre or library.national.layers
     national = tuple(item for item in NATIONAL if has_national and item.value in layers)
     limited = rules.exclusions.op_list == "exact" and any(
@@ -433,6 +433,7 @@ def _make(
             policy,
             excluded is not None,
             tables.op_category is not None or library.parts.op_dictionary is not None,
+            labelled,
         ),
         by_discharge=policy.policy.date_basis == "discharge",
         by_year=bool(library.level_fees),
@@ -442,7 +443,7 @@ def _make(
         watched_others=library.national.pre_dx,
         limited=limited,
         kindred=not national and not library.short_codes and not limited,
-        labelled=policy.auxiliary.mode not in NO_MODE,
+        labelled=labelled,
         by_level=bool(rules.comprehensive.level_split),
         by_letters=COUNTS_LETTERS in names,
     )

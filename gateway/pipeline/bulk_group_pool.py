@@ -101,9 +101,8 @@ def _while_they_start(
     orders: Orders, coming: Iterator[Chunk], answers: Answers
 ) -> Generator[tuple[Chunk, Done], None, None]:
     """Chunks worked on here, one at least, until a process has said something."""
-    worker = orders.worker()
-    for chunk in coming:
-        yield chunk, worker.work(chunk)
+    for done in work_here(orders, coming):
+        yield done
         if not answers.empty():
             return
 

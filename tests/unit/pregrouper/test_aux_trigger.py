@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import MISSING, fields
 from decimal import Decimal
 from typing import Any
 
@@ -18,21 +19,11 @@ FULL = {"min_group_cases": "100", "min_type_cases": "15", "min_cv_drop": "0.2", 
 
 
 def group(cases: int | None = 100, cv: str | None = "0.8") -> LibraryRow:
-    texts = dict.fromkeys(
-        (
-            "group_code",
-            "kind",
-            "dx_code",
-            "dx_name",
-            "main_ops",
-            "main_op_names",
-            "other_ops",
-            "other_op_names",
-            "op_expression",
-            "treatment_class",
-        ),
-        "",
-    )
+    texts = {
+        item.name: ""
+        for item in fields(LibraryRow)
+        if item.type == "str" and item.default is MISSING
+    }
     return LibraryRow(
         row=1,
         **texts,

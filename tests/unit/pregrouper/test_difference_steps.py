@@ -52,7 +52,13 @@ THEIRS = BureauResult(
 
 def steps(theirs: BureauResult, score: ScoreResult = SCORE) -> dict[str, DiffStep]:
     difference = first_difference(GROUP, score, theirs)
-    found = difference_steps(
+    return {step.label: step for step in steps_of(theirs, score, difference)}
+
+
+def steps_of(
+    theirs: BureauResult, score: ScoreResult, difference: Difference
+) -> tuple[DiffStep, ...]:
+    return difference_steps(
         GROUP,
         score,
         theirs,
@@ -61,7 +67,6 @@ def steps(theirs: BureauResult, score: ScoreResult = SCORE) -> dict[str, DiffSte
         expected=Fen(1072443),
         settled=Fen(527681),
     )
-    return {step.label: step for step in found}
 
 
 def test_alike_needs_no_steps() -> None:
@@ -97,16 +102,7 @@ CAUSES = [
 
 @pytest.mark.parametrize(("cause", "label"), CAUSES)
 def test_what_a_cause_worked_out_stands_at_its_step(cause: Difference, label: str) -> None:
-    found = difference_steps(
-        GROUP,
-        SCORE,
-        THEIRS,
-        cause,
-        divisor=DIVISOR,
-        expected=Fen(1072443),
-        settled=Fen(527681),
-    )
-    marked = [step for step in found if step.mark is Mark.DIFF]
+    marked = [step for step in steps_of(THEIRS, SCORE, cause) if step.mark is Mark.DIFF]
     assert [step.label for step in marked] == [label]
     assert cause.theirs in marked[0].theirs
 
