@@ -87,14 +87,18 @@ def run(
     if job.trace and job.fast:
         raise ConfigError("--fast 不记每一步的依据；去掉 --trace 或 --fast", path="--fast")
     orders = Orders(job.names, source.shape, form, job.trace, job.fast)
-    sink = _sink(job, form, source, write, tell)
+    if job.out is not None:
+        check_place(job.out, files_beside(job.out), form, job.file)
+    # Before anything is written: a policy that cannot be used is told.
+    book = Book(job.names)
+    sink = _sink(job, form, source, book, write, tell)
     try:
         resumed = sink.totals.cases + sink.totals.unread > 0
         dropped = isinstance(sink, FileSink) and sink.other_job
         teller.begun(source, sink, resumed=resumed, dropped=dropped)
         if not (isinstance(sink, FileSink) and sink.complete):
             watch = _Watch(source, sink, now)
-            with closing(_results(job, orders, source, sink)) as results:
+            with closing(_results(job, orders, book, source, sink)) as results:
                 for chunk, done in results:
                     sink.take(chunk, counted(done, sink.seen, source.shape.file))
                     teller.pace(watch.pace(chunk))
@@ -130,13 +134,10 @@ def _sink(
     job: Job,
     form: Form,
     source: Source,
+    book: Book,
     write: Callable[[bytes], None],
     tell: Callable[[Aside], None],
 ) -> Sink:
-    if job.out is not None:
-        check_place(job.out, files_beside(job.out), form, job.file)
-    # Opened here too: a policy that cannot be used is told before anything is written.
-    book = Book(job.names)
     if job.out is None:
         return StreamSink(write, tell)
     shape = source.shape
@@ -145,15 +146,15 @@ def _sink(
     return FileSink(job.out, form, name, marks=job.engine != "spark")
 
 
-def _results(job: Job, orders: Orders, source: Source, sink: Sink) -> Results:
+def _results(job: Job, orders: Orders, book: Book, source: Source, sink: Sink) -> Results:
     if job.engine == "spark":
         from dipgate.pipeline.bulk_group_spark import work_on_spark
 
         return work_on_spark(orders, source, sink.start, job.file, job.processes)
-    chunks = source.chunks(sink.start)
+    own, chunks = orders.worker(book), source.chunks(sink.start)
     if job.processes > 1:
-        return work_in_processes(orders, chunks, job.processes)
-    return work_here(orders, chunks)
+        return work_in_processes(orders, own, chunks, job.processes)
+    return work_here(own, chunks)
 
 
 class _Watch:

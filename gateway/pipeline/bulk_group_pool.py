@@ -38,24 +38,23 @@ class Orders:
     trace: bool = False
     fast: bool = False
 
-    def worker(self) -> Worker:
-        """Raises ConfigError when policy or library cannot be used."""
-        book = Book(self.names)
-        return Worker(book, self.shape, self.form, trace=self.trace, fast=self.fast)
+    def worker(self, book: Book | None = None) -> Worker:
+        """With `book` where one is open. Raises ConfigError: policy or library cannot be used."""
+        opened = book or Book(self.names)
+        return Worker(opened, self.shape, self.form, trace=self.trace, fast=self.fast)
 
 
-def work_here(orders: Orders, chunks: Iterable[Chunk]) -> Generator[tuple[Chunk, Done], None, None]:
-    worker = orders.worker()
+def work_here(worker: Worker, chunks: Iterable[Chunk]) -> Generator[tuple[Chunk, Done], None, None]:
     for chunk in chunks:
         yield chunk, worker.work(chunk)
 
 
 def work_in_processes(
-    orders: Orders, chunks: Iterable[Chunk], count: int
+    orders: Orders, own: Worker, chunks: Iterable[Chunk], count: int
 ) -> Generator[tuple[Chunk, Done], None, None]:
     """As `work_here`, in `count` processes. Raises ConfigError when one of them dies.
 
-    They take a second or two to start; until the first of them is ready this one does the work.
+    They take a second or two to start; until the first of them is ready `own` does the work here.
     """
     context = multiprocessing.get_context("spawn")
     tasks: multiprocessing.Queue[Chunk] = context.Queue()
@@ -68,7 +67,7 @@ def work_in_processes(
     for worker in workers:
         worker.start()
     try:
-        yield from _while_they_start(orders, coming, answers)
+        yield from _while_they_start(own, coming, answers)
         yield from _in_order(coming, tasks, answers, workers)
     finally:
         for worker in workers:
@@ -98,10 +97,10 @@ if TYPE_CHECKING:
 
 
 def _while_they_start(
-    orders: Orders, coming: Iterator[Chunk], answers: Answers
+    own: Worker, coming: Iterator[Chunk], answers: Answers
 ) -> Generator[tuple[Chunk, Done], None, None]:
     """Chunks worked on here, one at least, until a process has said something."""
-    for done in work_here(orders, coming):
+    for done in work_here(own, coming):
         yield done
         if not answers.empty():
             return

@@ -149,7 +149,7 @@ def test_the_compiled_loop_writes_what_a_loop_finds(
     monkeypatch.setattr(FastGroups, "groups", groups)
     source = open_source(year.file)
     orders = Orders(year.names, source.shape, Form.JSON, fast=True)
-    results = work_here(orders, source.chunks(Position()))
+    results = work_here(orders.worker(), source.chunks(Position()))
     assert digest_of(done.out for _, done in results) == year.by_loop
     assert answered > 0.95 * total
 

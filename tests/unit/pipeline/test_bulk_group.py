@@ -148,7 +148,7 @@ def test_the_first_chunks_are_worked_on_while_processes_start(
     source = open_source(case_files.write(case_files.rows(2100), "c.jsonl"))
     names = BookNames(str(sample_state), str(sample_state / "site.toml"))
     orders, coming = Orders(names, source.shape, Form.JSON), source.chunks(Position())
-    here = bulk_group_pool._while_they_start(orders, coming, Speaking(looks))  # type: ignore[arg-type]
+    here = bulk_group_pool._while_they_start(orders.worker(), coming, Speaking(looks))  # type: ignore[arg-type]
     found = [(chunk.index, made.chunk, made.totals.cases) for chunk, made in here]
     assert found == [(0, 0, 1000), (1, 1, 1000), (2, 2, 100)][:done]
     assert [chunk.index for chunk in coming] == list(range(done, 3))
