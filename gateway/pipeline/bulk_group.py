@@ -158,20 +158,28 @@ def _results(job: Job, orders: Orders, book: Book, source: Source, sink: Sink) -
 
 
 class _Watch:
-    """Rate and estimate of this run, without what an earlier one had done."""
+    """Rate and estimate of this run, without what an earlier one had done.
+
+    The first chunk also has the start in it (policy, library, compiled code), so what is left is
+    estimated from the chunks after it.
+    """
 
     def __init__(self, source: Source, sink: Sink, now: Callable[[], float]) -> None:
         self._now = now
         self._began = now()
         self._size = max(1, source.size)
-        self._from = sink.start.offset
         self._before = sink.totals.cases + sink.totals.unread
         self._cases = 0
+        self._first: tuple[float, int] | None = None
+        """When the first chunk was done, and where it ended."""
 
     def pace(self, chunk: Chunk) -> Pace:
         self._cases += chunk.rows
-        passed = max(1e-6, self._now() - self._began)
-        part = min(1.0, chunk.after.offset / self._size)
-        done = (chunk.after.offset - self._from) / self._size
-        left = passed * (1 - part) / done if done > 0 else None
-        return Pace(self._before + self._cases, part, self._cases / passed, left)
+        now, at = self._now(), min(self._size, chunk.after.offset)
+        left = None
+        if self._first is None:
+            self._first = now, at
+        elif at > self._first[1]:
+            left = (now - self._first[0]) * (self._size - at) / (at - self._first[1])
+        rate = self._cases / max(1e-6, now - self._began)
+        return Pace(self._before + self._cases, at / self._size, rate, left)
