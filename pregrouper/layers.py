@@ -24,7 +24,7 @@ from dipgate.pregrouper.national_conditions import NO_CONDITION, RESISTANT_DX, C
 from dipgate.pregrouper.notes import Notes
 from dipgate.pregrouper.operations import Operations, OpRules
 from dipgate.pregrouper.selectors import Candidate
-from dipgate.pregrouper.unmet import bounded, unmet_rows
+from dipgate.pregrouper.unmet import reasons, unmet_rows
 
 PRE_ID = "XQ-{}"
 """How the scheme numbers its pre-groups: a policy names them by number."""
@@ -376,7 +376,7 @@ def _tell(
         f"{LAYER_WORDS[layer]}：{key} 满足 {len(found)} 个{f'（{codes}）' if codes else ''}{tail}",
         f"{ask.library.label} {key}",
         codes,
-        dropped or bounded([item.code for item in unmet]),
+        dropped or reasons(unmet, ask.ops, ask.library, (layer,)),
     )
 
 

@@ -32,6 +32,13 @@ def unmet_rows(
     """Each row of the key that is not among `found`, with the reason behind it."""
     met = {item.group.order for item in found}
     rows = [item for item in bucket.groups if item.order not in met]
+    return reasons(rows, ops, library, layers)
+
+
+def reasons(
+    rows: Sequence[Group], ops: Operations, library: Library, layers: Collection[Layer | str]
+) -> tuple[str, ...]:
+    """Rows that are not met, each with what it lacks."""
     named = [f"{item.code}（{_why(item, ops, library, layers)}）" for item in rows[:MOST]]
     return bounded(named, len(rows))
 
