@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import click
 import msgspec
 
+from dipgate.cli.help_words import speak_chinese
 from dipgate.cli.wrong_use import sentence
 from dipgate.core.errors import ConfigError, DipgateError
 from dipgate.core.progress import Progress
@@ -110,6 +111,7 @@ def run(command: click.Command) -> int:
         if reconfigure is not None:
             reconfigure(encoding="utf-8", errors="backslashreplace")
     output = sys.stdout
+    speak_chinese()
     try:
         code = _finished(command)
         sys.stdout.flush()

@@ -61,7 +61,7 @@ class _Commands(click.Group):
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="dipgate", prog_name="dipgate")
+@click.version_option(package_name="dipgate", message="dipgate %(version)s")
 @global_options
 def dipgate() -> None:
     """从 HIS 到医保结算清单：映射、校验、DIP 入组计分、上传与对账。"""
